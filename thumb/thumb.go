@@ -1,0 +1,65 @@
+package thumb
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nfnt/resize"
+)
+
+// Picture is what can be said about a picture without its pixels. Width and Height are those a viewer shows, after the EXIF
+// orientation; both are at least 1.
+type Picture struct {
+	Format        Format
+	Width, Height int
+}
+
+// Thumbnail is a picture that this package made: what it is, and its bytes.
+type Thumbnail struct {
+	Picture
+	Data []byte
+}
+
+// Stat tells what picture data holds, from its headers only: it decodes no pixels and allocates nothing in proportion to them. A
+// JPEG's markers are counted to its end.
+//
+// It returns ErrFormat, ErrDamaged or ErrTooLarge where Make would for the same reason. The reverse does not hold: a picture that
+// Stat takes may still end early.
+func Stat(data []byte, lim Limits) (Picture, error) {
+	hdr, err := readHeader(data, lim)
+	if err != nil {
+		return Picture{}, err
+	}
+	return hdr.picture(), nil
+}
+
+// Make returns one thumbnail of data for each of sizes, in their order: long side at most the size, in proportion, never enlarged,
+// upright, without metadata. Sizes below 1 count as 1. The picture is decoded once; without sizes, Make only finds out whether it
+// can be.
+//
+// A JPEG gives JPEGs; another format gives PNGs where any pixel of the picture is not opaque, and JPEGs otherwise.
+func Make(data []byte, lim Limits, sizes ...int) ([]Thumbnail, error) {
+	hdr, err := readHeader(data, lim)
+	if err != nil {
+		return nil, err
+	}
+	img, err := decode(data, hdr, time.Now().Add(lim.withDefaults().Deadline))
+	if err != nil {
+		return nil, err
+	}
+	to := JPEG
+	if !opaque(img) {
+		to = PNG
+	}
+	var made []Thumbnail
+	for _, size := range sizes {
+		w, h := Fit(hdr.width, hdr.height, size)
+		small := turn(resample(img, w, h, resize.Lanczos3), hdr.orientation)
+		t, err := encode(small, to)
+		if err != nil {
+			return nil, fmt.Errorf("thumb: make %d: %w", size, err)
+		}
+		made = append(made, t)
+	}
+	return made, nil
+}
