@@ -1,0 +1,251 @@
+package store
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// blobs is the directory of blob files and their staging area. stage may be
+// called concurrently; the methods that change blobs/ hold Disk.commit.
+type blobs struct {
+	dir   string // holds blobs/ and tmp/
+	later *flusher
+	made  [1 << 16]bool // fan-out directories that are known to be on the disk
+}
+
+// staged is a blob on its way in: a file in tmp/.
+type staged struct {
+	file *os.File
+	path string
+}
+
+func (b *blobs) root() string { return filepath.Join(b.dir, "blobs") }
+func (b *blobs) tmp() string  { return filepath.Join(b.dir, "tmp") }
+
+func (b *blobs) path(d Digest, size int64) string {
+	hex := d.String()
+	return filepath.Join(b.root(), hex[:2], hex[2:4], hex+"."+strconv.FormatInt(size, 10))
+}
+
+// parsePath is the inverse of path, for a file's own name.
+func parsePath(file string) (Digest, int64, error) {
+	hex, size, _ := strings.Cut(file, ".")
+	d, err := ParseDigest(hex)
+	if err != nil {
+		return Digest{}, 0, err
+	}
+	n, err := strconv.ParseInt(size, 10, 64)
+	if err != nil || n < 0 || strconv.FormatInt(n, 10) != size {
+		return Digest{}, 0, fmt.Errorf("store: blob file %q: want a size behind the digest", file)
+	}
+	return d, n, nil
+}
+
+// stage copies body into tmp/ with its first ledger record behind it, and fills
+// in what only the bytes tell. The caller discards the result, placed or not.
+func (b *blobs) stage(o *Object, body io.Reader) (*staged, error) {
+	f, err := os.CreateTemp(b.tmp(), "*")
+	if err != nil {
+		return nil, fmt.Errorf("store: stage: %w", err)
+	}
+	s := &staged{file: f, path: f.Name()}
+	if err := s.fill(o, body, b.later == nil); err != nil {
+		s.discard()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *staged) fill(o *Object, body io.Reader, durable bool) error {
+	sum, crc := sha256.New(), crc32.New(castagnoli)
+	n, err := io.Copy(io.MultiWriter(s.file, sum, crc), body)
+	if err != nil {
+		return fmt.Errorf("store: stage %q: %w", o.Name, err)
+	}
+	sum.Sum(o.Digest[:0])
+	o.CRC, o.Size = crc.Sum32(), n
+	if _, err := s.file.Write(appendRecord(nil, gained, *o)); err != nil {
+		return fmt.Errorf("store: stage %q: %w", o.Name, err)
+	}
+	if durable {
+		if err := s.file.Sync(); err != nil {
+			return &syncError{err}
+		}
+	}
+	return s.file.Close()
+}
+
+// discard removes what is still in tmp/. After a rename there is nothing.
+func (s *staged) discard() {
+	s.file.Close()
+	os.Remove(s.path)
+}
+
+// place makes a staged file the blob of o, replacing what an interrupted Put
+// may have left there.
+func (b *blobs) place(s *staged, o Object) error {
+	if err := b.makeDir(o.Digest); err != nil {
+		return err
+	}
+	path := b.path(o.Digest, o.Size)
+	if err := os.Rename(s.path, path); err != nil {
+		return fmt.Errorf("store: place %v: %w", o.Digest, err)
+	}
+	if b.later != nil {
+		b.later.add(path, filepath.Dir(path))
+		return nil
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// makeDir makes the fan-out directory of a digest. The parents are synced even
+// where the directory exists: an earlier run may have been cut off before.
+func (b *blobs) makeDir(d Digest) error {
+	known := &b.made[int(d[0])<<8|int(d[1])]
+	if *known {
+		return nil
+	}
+	inner := filepath.Dir(b.path(d, 0))
+	if err := os.MkdirAll(inner, 0o700); err != nil {
+		return fmt.Errorf("store: make %s: %w", inner, err)
+	}
+	outer := filepath.Dir(inner)
+	if b.later != nil {
+		b.later.add(outer, b.root())
+	} else if err := errors.Join(syncDir(b.root()), syncDir(outer)); err != nil {
+		return err
+	}
+	*known = true
+	return nil
+}
+
+// note appends a record to the ledger of o's blob, cutting off what an
+// interrupted call may have left at its end.
+func (b *blobs) note(op byte, o Object) error {
+	path := b.path(o.Digest, o.Size)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("store: ledger of %v: %w", o.Digest, err)
+	}
+	defer f.Close()
+	end, err := ledgerEnd(f, o.Size)
+	if err != nil {
+		return fmt.Errorf("store: ledger of %v: %w", o.Digest, err)
+	}
+	if _, err := f.WriteAt(appendRecord(nil, op, o), end); err != nil {
+		return fmt.Errorf("store: ledger of %v: %w", o.Digest, err)
+	}
+	if b.later != nil {
+		b.later.add(path)
+		return nil
+	}
+	if err := f.Sync(); err != nil {
+		return &syncError{err}
+	}
+	return nil
+}
+
+// ledgerEnd returns where the next record goes, and truncates f to there.
+func ledgerEnd(f *os.File, size int64) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	end := info.Size()
+	tail := make([]byte, min(max(end-size, 0), maxRecord+recordOverhead))
+	if _, err := f.ReadAt(tail, end-int64(len(tail))); err != nil && len(tail) > 0 {
+		return 0, err
+	}
+	if end == size || endsWhole(tail) {
+		return end, nil
+	}
+	if end < size {
+		return 0, fmt.Errorf("%w: blob file of %d bytes, want %d", ErrDamaged, end, size)
+	}
+	all, err := io.ReadAll(io.NewSectionReader(f, size, end-size))
+	if err != nil {
+		return 0, err
+	}
+	_, valid := parseLedger(all)
+	return size + int64(valid), f.Truncate(size + int64(valid))
+}
+
+func (b *blobs) remove(d Digest, size int64) error {
+	if err := os.Remove(b.path(d, size)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("store: remove %v: %w", d, err)
+	}
+	return nil
+}
+
+// walk calls visit for every blob file, in digest order. Files that are no
+// blobs are passed over.
+func (b *blobs) walk(visit func(d Digest, size int64, path string) error) error {
+	return filepath.WalkDir(b.root(), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		d, size, err := parsePath(e.Name())
+		if err != nil {
+			return nil
+		}
+		return visit(d, size, path)
+	})
+}
+
+// clearTmp removes what interrupted Puts left behind.
+func (b *blobs) clearTmp() error {
+	files, err := os.ReadDir(b.tmp())
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := os.Remove(filepath.Join(b.tmp(), f.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncError is a failed fsync: the one error after which nothing can be trusted
+// to be on the disk.
+type syncError struct{ err error }
+
+func (e *syncError) Error() string { return "store: sync: " + e.err.Error() }
+func (e *syncError) Unwrap() error { return e.err }
+
+// flusher collects the paths that a relaxed Disk has yet to force to the disk.
+type flusher struct {
+	mu    sync.Mutex // guards paths
+	paths map[string]struct{}
+}
+
+func (f *flusher) add(paths ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range paths {
+		f.paths[p] = struct{}{}
+	}
+}
+
+// flush forces everything collected so far to the disk.
+func (f *flusher) flush() error {
+	f.mu.Lock()
+	paths := f.paths
+	f.paths = make(map[string]struct{})
+	f.mu.Unlock()
+	for p := range paths {
+		if err := syncPath(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return &syncError{err}
+		}
+	}
+	return nil
+}

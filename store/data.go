@@ -1,0 +1,40 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Data is everything that one server keeps below its data directory.
+type Data struct {
+	Registry *Registry
+	Pictures *Disk // durable tier
+	Cache    *Disk // time-limited tier, relaxed
+}
+
+// OpenData opens dir and makes it, with mode 0700, where it is missing. opt is
+// for both tiers. ErrLocked: another process has it.
+func OpenData(dir string, opt Options) (*Data, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	var d Data
+	var err error
+	// first: its lock covers the whole directory
+	if d.Pictures, err = OpenDisk(filepath.Join(dir, "pictures"), opt); err != nil {
+		return nil, err
+	}
+	opt.Relaxed = true
+	if d.Cache, err = OpenDisk(filepath.Join(dir, "cache"), opt); err != nil {
+		return nil, errors.Join(err, d.Pictures.Close())
+	}
+	if d.Registry, err = OpenRegistry(dir); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return &d, nil
+}
+
+// Close closes both tiers.
+func (d *Data) Close() error { return errors.Join(d.Pictures.Close(), d.Cache.Close()) }

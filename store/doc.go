@@ -1,0 +1,58 @@
+// Package store keeps pictures at rest: bytes in a content-addressed directory,
+// names in a bbolt index beside it. It knows nothing of HTTP, signatures or
+// picture formats.
+//
+// # What is promised
+//
+// When [Disk.Put] returns nil, every item of the call is readable under its
+// name, all of them or none, and stays so through a kill at any moment. A
+// durable Disk has also forced bytes, directory entries and index to the disk,
+// so that a power cut costs nothing. A relaxed Disk does that up to
+// [SyncInterval] later: a power cut may cost the pictures of that time.
+// What is promised is what an honest disk can give; the loss of the disk
+// itself is what backups are for.
+//
+// Deleting one name never takes another name's bytes: a blob is removed with
+// its last name.
+//
+// # On disk
+//
+//	DIR/
+//	  keys.json             applications and account keys, mode 0600 (Registry)
+//	  pictures/             durable tier
+//	    meta.db             index: names, ids, reference counts, due times
+//	    tmp/                bytes on their way in; emptied on open
+//	    blobs/ab/cd/<digest>.<size>
+//	  cache/                time-limited tier, same layout, relaxed
+//
+// A blob file is its bytes, unchanged, followed by its ledger: one record for
+// each name it gained (+) or lost (-). The size in the file name says where the
+// ledger starts, so that any picture viewer opens the file, and
+// "head -c SIZE FILE | sha256sum" gives its digest.
+//
+//	+-----------------+------------+------------+---
+//	| bytes (size)    | + name A   | + name B   | - name A ...
+//	+-----------------+------------+------------+---
+//
+//	record:  length u32 | body | crc32c(body) u32 | length u32   (little endian)
+//	body:    version u8 | op u8 ('+', '-') | name, uvarint length first | row
+//	row:     fields: tag u8, uvarint length, value                (row.go)
+//
+// The ledgers hold everything that meta.db holds about pictures, so [Rebuild]
+// makes the index anew from the directory alone. Rows in the index carry a
+// CRC-32C over their key and value, since bbolt has no checksum of its own.
+//
+// # Order of one Put
+//
+//	stage    write tmp/N: bytes, then the record; fsync       (in parallel)
+//	place    rename to blobs/..; fsync the directory          (one at a time
+//	         or, if the blob is there: append the record, fsync  from here on)
+//	commit   one bbolt transaction: names, ids, counts, due times
+//	release  unlink blobs that lost their last name; note names lost elsewhere
+//
+// A ledger gains a name before the index does and loses it after, so that a
+// crash between the two leaves a blob that nothing names, or a ledger with a
+// name too many, never a name without bytes. The first is removed on the next
+// open (after an unclean stop the whole directory is compared with the index);
+// the second yields to the newer record when an index is rebuilt.
+package store

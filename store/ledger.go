@@ -1,0 +1,97 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+)
+
+// Ledger operations. doc.go draws a record.
+const (
+	gained = '+'
+	lost   = '-'
+)
+
+const (
+	ledgerVersion  = 1
+	recordOverhead = 12             // two lengths and a checksum
+	maxRecord      = 2*MaxName + 64 // a longer one is damage: fields are bounded by names
+)
+
+// entry is one record of a ledger.
+type entry struct {
+	op  byte
+	obj Object
+}
+
+// appendRecord appends the record of one operation to b.
+func appendRecord(b []byte, op byte, o Object) []byte {
+	body := []byte{ledgerVersion, op}
+	body = binary.AppendUvarint(body, uint64(len(o.Name)))
+	body = append(body, o.Name...)
+	body = appendRow(body, o)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(body)))
+	b = append(b, body...)
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(body, castagnoli))
+	return binary.LittleEndian.AppendUint32(b, uint32(len(body)))
+}
+
+// parseLedger reads records up to the first that is torn or damaged. valid is
+// the length of what was read: a writer goes on from there.
+func parseLedger(b []byte) (entries []entry, valid int) {
+	for {
+		e, n, err := parseRecord(b[valid:])
+		if err != nil {
+			return entries, valid
+		}
+		entries = append(entries, e)
+		valid += n
+	}
+}
+
+func parseRecord(b []byte) (entry, int, error) {
+	if len(b) < recordOverhead {
+		return entry{}, 0, fmt.Errorf("%w: ledger record of %d bytes", ErrDamaged, len(b))
+	}
+	n := int(binary.LittleEndian.Uint32(b))
+	if n > maxRecord || n > len(b)-recordOverhead {
+		return entry{}, 0, fmt.Errorf("%w: ledger record says %d bytes", ErrDamaged, n)
+	}
+	body, tail := b[4:4+n], b[4+n:]
+	if binary.LittleEndian.Uint32(tail) != crc32.Checksum(body, castagnoli) ||
+		int(binary.LittleEndian.Uint32(tail[4:])) != n {
+		return entry{}, 0, fmt.Errorf("%w: ledger record checksum", ErrDamaged)
+	}
+	e, err := parseBody(body)
+	return e, n + recordOverhead, err
+}
+
+func parseBody(body []byte) (entry, error) {
+	if len(body) < 3 || body[0] != ledgerVersion || body[1] != gained && body[1] != lost {
+		return entry{}, fmt.Errorf("%w: ledger record is of a kind this version does not know", ErrDamaged)
+	}
+	n, used := binary.Uvarint(body[2:])
+	rest := body[2+max(used, 0):]
+	if used <= 0 || n == 0 || n > MaxName || n > uint64(len(rest)) {
+		return entry{}, fmt.Errorf("%w: ledger record name", ErrDamaged)
+	}
+	o, err := parseRow(string(rest[:n]), rest[n:])
+	if err != nil {
+		return entry{}, err
+	}
+	return entry{op: body[1], obj: o}, nil
+}
+
+// endsWhole says whether b, the end of a ledger, ends with a whole record, so
+// that the next can follow without reading the rest.
+func endsWhole(b []byte) bool {
+	if len(b) < recordOverhead {
+		return false
+	}
+	n := int(binary.LittleEndian.Uint32(b[len(b)-4:]))
+	if n > len(b)-recordOverhead {
+		return false
+	}
+	_, _, err := parseRecord(b[len(b)-recordOverhead-n:])
+	return err == nil
+}

@@ -1,0 +1,505 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// clock is a time that tests move.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func newClock() *clock {
+	return &clock{t: time.Date(2026, 3, 14, 8, 0, 0, 0, time.UTC)}
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+func item(name, body string) Item {
+	return Item{Object: Object{Name: name, Owner: "app", MediaType: "image/png", Width: 3, Height: 4}, Body: strings.NewReader(body)}
+}
+
+func put(t *testing.T, s Store, items ...Item) []Object {
+	t.Helper()
+	objs, err := s.Put(items...)
+	if err != nil {
+		t.Fatalf("Put: %v", err)
+	}
+	return objs
+}
+
+func read(t *testing.T, s Store, name string) string {
+	t.Helper()
+	o, r, err := s.Open(name)
+	if err != nil {
+		t.Fatalf("Open(%q): %v", name, err)
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	if err != nil || int64(len(data)) != o.Size {
+		t.Fatalf("read %q: %d bytes of %d, %v", name, len(data), o.Size, err)
+	}
+	return string(data)
+}
+
+func absent(t *testing.T, s Store, name string) {
+	t.Helper()
+	if _, err := s.Stat(name); !errors.Is(err, ErrNotFound) {
+		t.Errorf("Stat(%q): %v, want ErrNotFound", name, err)
+	}
+	if _, _, err := s.Open(name); !errors.Is(err, ErrNotFound) {
+		t.Errorf("Open(%q): %v, want ErrNotFound", name, err)
+	}
+}
+
+// blobFiles returns the paths of all blob files below a Disk's directory.
+func blobFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "blobs/*/*/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// testStore holds the promises of Store.
+func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
+	tests := map[string]func(*testing.T, Store, *clock){
+		"what was put is read back with all that is known of it": func(t *testing.T, s Store, c *clock) {
+			in := item("c/f/a", "bytes")
+			in.ID, in.Expires = "id1", c.Now().Add(time.Hour)
+			want := put(t, s, in)[0]
+			got, err := s.Stat("c/f/a")
+			if err != nil || got != want {
+				t.Errorf("Stat = %+v, %v\nwant %+v", got, err, want)
+			}
+			if got.Size != 5 || got.Digest.String() != "277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9" {
+				t.Errorf("size %d, digest %v", got.Size, got.Digest)
+			}
+			if got := read(t, s, "c/f/a"); got != "bytes" {
+				t.Errorf("read %q", got)
+			}
+			if got, err := s.Find("id1"); err != nil || got != want {
+				t.Errorf("Find = %+v, %v", got, err)
+			}
+		},
+		"an empty body and one larger than the cache takes are kept": func(t *testing.T, s Store, _ *clock) {
+			big := strings.Repeat("0123456789abcdef", maxCached/16+1)
+			put(t, s, item("empty", ""), item("big", big))
+			if read(t, s, "empty") != "" || read(t, s, "big") != big {
+				t.Error("bytes differ")
+			}
+		},
+		"an unknown name or id is ErrNotFound": func(t *testing.T, s Store, _ *clock) {
+			absent(t, s, "nope")
+			if _, err := s.Find("nope"); !errors.Is(err, ErrNotFound) {
+				t.Errorf("Find: %v", err)
+			}
+			if err := s.Delete("nope"); !errors.Is(err, ErrNotFound) {
+				t.Errorf("Delete: %v", err)
+			}
+			if err := s.Move(Rename{From: "nope", To: "x"}); !errors.Is(err, ErrNotFound) {
+				t.Errorf("Move: %v", err)
+			}
+		},
+		"a failing body stores none of the items": func(t *testing.T, s Store, _ *clock) {
+			bad := item("b", "")
+			bad.Body = io.MultiReader(strings.NewReader("half"), errReader{})
+			if _, err := s.Put(item("a", "x"), bad); !errors.Is(err, errBody) {
+				t.Fatalf("Put: %v, want the reader's error", err)
+			}
+			absent(t, s, "a")
+			absent(t, s, "b")
+		},
+		"a new name that is taken is refused and nothing changes": func(t *testing.T, s Store, c *clock) {
+			put(t, s, item("a", "old"))
+			in := item("a", "new")
+			in.New = true
+			if _, err := s.Put(item("b", "other"), in); !errors.Is(err, ErrExists) {
+				t.Fatalf("Put: %v, want ErrExists", err)
+			}
+			absent(t, s, "b")
+			if got := read(t, s, "a"); got != "old" {
+				t.Errorf("a = %q", got)
+			}
+		},
+		"a new name may take the place of an expired one": func(t *testing.T, s Store, c *clock) {
+			in := item("a", "old")
+			in.Expires = c.Now().Add(time.Second)
+			put(t, s, in)
+			c.add(time.Second)
+			in = item("a", "new")
+			in.New = true
+			put(t, s, in)
+			if got := read(t, s, "a"); got != "new" {
+				t.Errorf("a = %q", got)
+			}
+		},
+		"a name put again has the new bytes": func(t *testing.T, s Store, _ *clock) {
+			put(t, s, item("a", "old"))
+			put(t, s, item("a", "new"))
+			if got := read(t, s, "a"); got != "new" {
+				t.Errorf("a = %q", got)
+			}
+			want := Stats{Objects: 1, ObjectBytes: 3, Blobs: 1, BlobBytes: 3}
+			if got, err := s.Stats(); err != nil || got != want {
+				t.Errorf("Stats = %+v, %v, want %+v", got, err, want)
+			}
+		},
+		"deleting one name keeps the bytes of another": func(t *testing.T, s Store, _ *clock) {
+			put(t, s, item("a", "same"))
+			put(t, s, item("b", "same"))
+			if err := s.Delete("a"); err != nil {
+				t.Fatal(err)
+			}
+			absent(t, s, "a")
+			if got := read(t, s, "b"); got != "same" {
+				t.Errorf("b = %q", got)
+			}
+			if err := s.Delete("b"); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := s.Stats(); err != nil || got != (Stats{}) {
+				t.Errorf("Stats = %+v, %v, want zeros", got, err)
+			}
+		},
+		"two items of one call may have the same bytes": func(t *testing.T, s Store, _ *clock) {
+			put(t, s, item("a", "same"), item("b", "same"))
+			if err := s.Delete("a"); err != nil {
+				t.Fatal(err)
+			}
+			if got := read(t, s, "b"); got != "same" {
+				t.Errorf("b = %q", got)
+			}
+		},
+		"a delete that misses one name deletes none": func(t *testing.T, s Store, _ *clock) {
+			put(t, s, item("a", "x"))
+			if err := s.Delete("a", "nope"); !errors.Is(err, ErrNotFound) {
+				t.Errorf("Delete: %v", err)
+			}
+			read(t, s, "a")
+		},
+		"a moved object keeps everything but its name": func(t *testing.T, s Store, c *clock) {
+			in := item("a", "x")
+			in.ID = "id"
+			want := put(t, s, in)[0]
+			want.Name, want.Deleted = "delete-a", c.Now()
+			if err := s.Move(Rename{"a", "delete-a", c.Now()}); err != nil {
+				t.Fatal(err)
+			}
+			absent(t, s, "a")
+			if got, err := s.Stat("delete-a"); err != nil || got != want {
+				t.Errorf("Stat = %+v, %v\nwant %+v", got, err, want)
+			}
+			if _, err := s.Find("id"); !errors.Is(err, ErrNotFound) {
+				t.Errorf("Find of trash: %v, want ErrNotFound", err)
+			}
+			if err := s.Move(Rename{From: "delete-a", To: "a"}); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := s.Find("id"); err != nil || got.Name != "a" || !got.Deleted.IsZero() {
+				t.Errorf("Find after restore = %+v, %v", got, err)
+			}
+		},
+		"an expired object is gone to the second and swept later": func(t *testing.T, s Store, c *clock) {
+			in := item("a", "x")
+			in.Expires = c.Now().Add(time.Minute)
+			put(t, s, in, item("b", "stays"))
+			c.add(time.Minute - time.Microsecond)
+			read(t, s, "a")
+			c.add(time.Microsecond)
+			absent(t, s, "a")
+			if objs, err := s.List("", "", 10); err != nil || len(objs) != 1 {
+				t.Errorf("List = %v, %v, want b alone", objs, err)
+			}
+			want := Stats{Objects: 1, ObjectBytes: 1, Blobs: 1, BlobBytes: 1}
+			if got, err := s.Sweep(time.Time{}); err != nil || got != want {
+				t.Errorf("Sweep = %+v, %v, want %+v", got, err, want)
+			}
+			read(t, s, "b")
+		},
+		"trash is swept by the time of its deletion": func(t *testing.T, s Store, c *clock) {
+			put(t, s, item("a", "x"), item("b", "y"))
+			s.Move(Rename{"a", "delete-a", c.Now()})
+			s.Move(Rename{"b", "delete-b", c.Now().Add(time.Hour)})
+			if got, err := s.Sweep(c.Now()); err != nil || got.Objects != 1 {
+				t.Errorf("Sweep = %+v, %v", got, err)
+			}
+			absent(t, s, "delete-a")
+			read(t, s, "delete-b")
+		},
+		"a list goes by name, prefix and page": func(t *testing.T, s Store, _ *clock) {
+			for _, name := range []string{"c/1", "c/2", "c/3", "d/1", "b"} {
+				put(t, s, item(name, name))
+			}
+			var got []string
+			for after := ""; ; {
+				objs, err := s.List("c/", after, 2)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(objs) == 0 {
+					break
+				}
+				for _, o := range objs {
+					got = append(got, o.Name)
+				}
+				after = got[len(got)-1]
+			}
+			if fmt.Sprint(got) != "[c/1 c/2 c/3]" {
+				t.Errorf("listed %v", got)
+			}
+		},
+		"a name that is empty or too long is ErrName": func(t *testing.T, s Store, _ *clock) {
+			for _, name := range []string{"", strings.Repeat("n", MaxName+1)} {
+				if _, err := s.Put(item(name, "x")); !errors.Is(err, ErrName) {
+					t.Errorf("name of %d bytes: %v", len(name), err)
+				}
+			}
+			put(t, s, item(strings.Repeat("n", MaxName), "x"))
+		},
+		"uploads, deletes and sweeps of the same bytes do not harm each other": testContention,
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := newClock()
+			s := open(t, c)
+			defer func() {
+				if err := s.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			}()
+			test(t, s, c)
+		})
+	}
+}
+
+// testContention puts, reads and deletes few contents under many names at once.
+// Each worker knows its own names and must find them as it left them.
+func testContention(t *testing.T, s Store, c *clock) {
+	const workers, rounds, contents = 8, 30, 4
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range rounds {
+				name, body := fmt.Sprintf("w%d/%d", w, i), fmt.Sprintf("content %d", (w+i)%contents)
+				in := item(name, body)
+				if i%3 == 0 {
+					in.Expires = c.Now() // at once: food for Sweep
+				}
+				if _, err := s.Put(in); err != nil {
+					t.Errorf("Put: %v", err)
+					return
+				}
+				if i%3 == 0 {
+					if _, err := s.Sweep(time.Time{}); err != nil {
+						t.Errorf("Sweep: %v", err)
+					}
+					continue
+				}
+				if got := read(t, s, name); got != body {
+					t.Errorf("%s = %q, want %q", name, got, body)
+				}
+				if i%3 == 1 {
+					if err := s.Delete(name); err != nil {
+						t.Errorf("Delete: %v", err)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	got, err := s.Stats()
+	if err != nil || got.Objects != workers*rounds/3 || got.Blobs != contents {
+		t.Errorf("Stats = %+v, %v, want %d objects of %d blobs", got, err, workers*rounds/3, contents)
+	}
+}
+
+var errBody = errors.New("body broke off")
+
+type errReader struct{}
+
+func (errReader) Read([]byte) (int, error) { return 0, errBody }
+
+func TestDisk(t *testing.T) {
+	for name, opt := range map[string]Options{"durable": {}, "relaxed": {Relaxed: true}} {
+		t.Run(name, func(t *testing.T) {
+			testStore(t, func(t *testing.T, c *clock) Store { return openTest(t, t.TempDir(), c, opt) })
+		})
+	}
+	t.Run("with a cache", func(t *testing.T) {
+		testStore(t, func(t *testing.T, c *clock) Store {
+			cache, err := NewCache(1 << 20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return openTest(t, t.TempDir(), c, Options{Cache: cache})
+		})
+	})
+}
+
+func openTest(t *testing.T, dir string, c *clock, opt Options) *Disk {
+	t.Helper()
+	opt.Now = c.Now
+	d, err := OpenDisk(dir, opt)
+	if err != nil {
+		t.Fatalf("OpenDisk: %v", err)
+	}
+	return d
+}
+
+func TestDiskKeepsEverythingOverARestart(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	d := openTest(t, dir, c, Options{})
+	want := put(t, d, item("a", "x"), item("b", "y"))
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d = openTest(t, dir, c, Options{})
+	defer d.Close()
+	got, err := d.List("", "", 10)
+	if err != nil || len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+		t.Errorf("List = %+v, %v\nwant %+v", got, err, want)
+	}
+}
+
+func TestASecondServerIsRefused(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	d := openTest(t, dir, c, Options{})
+	defer d.Close()
+	if _, err := OpenDisk(dir, Options{}); !errors.Is(err, ErrLocked) {
+		t.Errorf("second open: %v, want ErrLocked", err)
+	}
+	if _, err := Rebuild(dir); !errors.Is(err, ErrLocked) {
+		t.Errorf("rebuild of an open store: %v, want ErrLocked", err)
+	}
+}
+
+// crash leaves a Disk as a kill would: nothing is closed cleanly.
+func crash(d *Disk) {
+	close(d.stop)
+	d.done.Wait()
+	d.db.Close()
+}
+
+func TestLeftOversOfAKillAreSwept(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	d := openTest(t, dir, c, Options{})
+	put(t, d, item("a", "named"))
+	o := Object{Name: "b"}
+	f, err := d.blobs.stage(&o, strings.NewReader("placed, never committed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.blobs.place(f, o); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.blobs.stage(&Object{Name: "c"}, strings.NewReader("never placed")); err != nil {
+		t.Fatal(err)
+	}
+	crash(d)
+
+	d = openTest(t, dir, c, Options{})
+	defer d.Close()
+	if files := blobFiles(t, dir); len(files) != 1 {
+		t.Errorf("blob files after recovery: %v, want that of a", files)
+	}
+	if tmp, _ := os.ReadDir(filepath.Join(dir, "tmp")); len(tmp) != 0 {
+		t.Errorf("%d files in tmp after recovery", len(tmp))
+	}
+	if got := read(t, d, "a"); got != "named" {
+		t.Errorf("a = %q", got)
+	}
+}
+
+func TestALeftOverBlobIsReplacedNotTrusted(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	d := openTest(t, dir, c, Options{})
+	defer d.Close()
+	o := put(t, d, item("a", "bytes"))[0]
+	if err := d.Delete("a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(d.blobs.path(o.Digest, o.Size), []byte("torn"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	put(t, d, item("b", "bytes"))
+	if got := read(t, d, "b"); got != "bytes" {
+		t.Errorf("b = %q", got)
+	}
+}
+
+func TestDamagedBytesAreNeverServed(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	d := openTest(t, dir, c, Options{})
+	defer d.Close()
+	put(t, d, item("flipped", "0123456789"), item("short", "abcdefghij"), item("gone", "klm"))
+	for _, path := range blobFiles(t, dir) {
+		data, _ := os.ReadFile(path)
+		switch {
+		case bytes.HasPrefix(data, []byte("012")):
+			data[4] ^= 1
+			os.WriteFile(path, data, 0o600)
+		case bytes.HasPrefix(data, []byte("abc")):
+			os.Truncate(path, 4)
+		default:
+			os.Remove(path)
+		}
+	}
+	for _, name := range []string{"flipped", "short", "gone"} {
+		if _, _, err := d.Open(name); !errors.Is(err, ErrDamaged) {
+			t.Errorf("Open(%q): %v, want ErrDamaged", name, err)
+		}
+	}
+}
+
+func TestAFailedSyncEndsAllChanges(t *testing.T) {
+	d := openTest(t, t.TempDir(), newClock(), Options{})
+	put(t, d, item("a", "x"))
+	d.fail(&syncError{errors.New("input/output error")})
+	if _, err := d.Put(item("b", "y")); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("Put: %v, want ErrReadOnly", err)
+	}
+	if err := d.Delete("a"); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("Delete: %v, want ErrReadOnly", err)
+	}
+	if err := d.Ready(); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("Ready: %v, want ErrReadOnly", err)
+	}
+	if got := read(t, d, "a"); got != "x" {
+		t.Errorf("a = %q", got)
+	}
+	d.Close()
+}
+
+func TestANewerFormatIsRefused(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	d := openTest(t, dir, c, Options{})
+	tx, _ := d.db.Begin(true)
+	tx.Bucket(bucketMeta).Put(keyFormat, seal(keyFormat, []byte{format + 1}))
+	tx.Commit()
+	d.Close()
+	if _, err := OpenDisk(dir, Options{}); err == nil || !strings.Contains(err.Error(), "has format 2") {
+		t.Errorf("OpenDisk: %v, want the format named", err)
+	}
+}
