@@ -1,0 +1,135 @@
+package server
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"tintype/sign"
+	"tintype/store"
+)
+
+const (
+	authFailed = "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly including the signature."
+	notMet     = "The condition specified using HTTP conditional header(s) is not met."
+)
+
+// blobCodes are the statuses, codes and messages of blob.md section 5. What is
+// not here is our fault.
+var blobCodes = []struct {
+	err        error
+	status     int
+	code, text string
+}{
+	{errNotModified, 304, "ConditionNotMet", ""},
+	{errURI, 400, "InvalidUri", "The requested URI does not represent any resource on the server."},
+	{errContainerLength, 400, "OutOfRangeInput", "The specified resource name length is not within the permissible limits."},
+	{errContainerName, 400, "InvalidResourceName", "The specified resource name contains invalid characters."},
+	{sign.ErrDuplicate, 400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid."},
+	{sign.ErrOverride, 400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid."},
+	{errUnsatisfiable, 400, "UnsatisfiableCondition", "The request includes an unsatisfiable condition for this operation."},
+	{sign.ErrNoToken, 404, "ResourceNotFound", "The specified resource does not exist."},
+	{errResource, 404, "ResourceNotFound", "The specified resource does not exist."},
+	{sign.ErrMalformed, 403, "AuthenticationFailed", authFailed},
+	{sign.ErrSignature, 403, "AuthenticationFailed", authFailed},
+	{sign.ErrPolicy, 403, "AuthenticationFailed", authFailed},
+	{sign.ErrPermissionSyntax, 403, "AuthenticationFailed", authFailed},
+	{sign.ErrTime, 403, "AuthenticationFailed", authFailed},
+	{sign.ErrIP, 403, "AuthorizationSourceIPMismatch", "This request is not authorized to perform this operation using this source IP %s."},
+	{sign.ErrProtocol, 403, "AuthorizationProtocolMismatch", "This request is not authorized to perform this operation using this protocol."},
+	{sign.ErrPermission, 403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission."},
+	{errOrigin, 403, "CorsPreflightFailure", "CORS not enabled or no matching rule found for this request."},
+	{store.ErrNotFound, 404, "BlobNotFound", "The specified blob does not exist."},
+	{errVerb, 405, "UnsupportedHttpVerb", "The resource doesn't support the specified HTTP verb."},
+	{errCondition, 412, "ConditionNotMet", notMet},
+	{errRange, 416, "InvalidRange", "The range specified is invalid for the current size of the resource."},
+	{store.ErrReadOnly, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
+	{errInternal, 500, "InternalError", "The server encountered an internal error. Please retry the request."},
+}
+
+// errInternal stands for every error that the table does not have.
+var errInternal = errors.New("internal error")
+
+// sdkVersion is the shape of x-ms-version: what is echoed is a date or nothing.
+var sdkVersion = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
+
+// blobReply answers picture URLs as Azure's blob service does. SDKs tell errors
+// by x-ms-error-code: a HEAD has no body to look at.
+func (s *Server) blobReply(ctx *fasthttp.RequestCtx) {
+	id := newRequestID()
+	h := &ctx.Response.Header
+	h.Set("x-ms-request-id", id)
+	version := string(ctx.Request.Header.Peek("x-ms-version"))
+	if !sdkVersion.MatchString(version) {
+		version = string(ctx.QueryArgs().Peek("sv"))
+	}
+	if sdkVersion.MatchString(version) {
+		h.Set("x-ms-version", version)
+	}
+	if client := ctx.Request.Header.Peek("x-ms-client-request-id"); len(client) > 0 {
+		h.SetBytesV("x-ms-client-request-id", client)
+	}
+	_, err := s.call(ctx, func(ctx *fasthttp.RequestCtx) (any, error) { return nil, s.blob(ctx) })
+	drain(ctx)
+	if err != nil {
+		s.blobError(ctx, err, id)
+	}
+	s.count("blob", fmt.Sprint(ctx.Response.StatusCode()))
+}
+
+func (s *Server) blobError(ctx *fasthttp.RequestCtx, err error, id string) {
+	row := blobCodes[len(blobCodes)-1]
+	for _, r := range blobCodes {
+		if errors.Is(err, r.err) {
+			row = r
+			break
+		}
+	}
+	s.refused(ctx, err, row.err != errInternal)
+	ctx.SetStatusCode(row.status)
+	ctx.Response.Header.Set("x-ms-error-code", row.code)
+	if row.status == 304 {
+		return
+	}
+	ctx.Response.Header.Del(fasthttp.HeaderContentDisposition)
+	ctx.SetContentType("application/xml")
+	text := row.text
+	if strings.Contains(text, "%s") {
+		text = fmt.Sprintf(text, remoteIP(ctx))
+	}
+	var detail string
+	if t := new(sign.TimeError); errors.As(err, &t) {
+		detail = "<AuthenticationErrorDetail>" + escapeXML(timeDetail(t)) + "</AuthenticationErrorDetail>"
+	}
+	ctx.SetBodyString(fmt.Sprintf(`<?xml version="1.0" encoding="utf-8"?><Error><Code>%s</Code><Message>%s`+"\nRequestId:%s\nTime:%s"+`</Message>%s</Error>`,
+		row.code, escapeXML(text), id, s.cfg.Now().UTC().Format("2006-01-02T15:04:05.0000000Z"), detail))
+}
+
+// timeDetail says when a token is good, in Azure's words.
+func timeDetail(t *sign.TimeError) string {
+	start, end, now := httpTime(t.Start), httpTime(t.Expiry), httpTime(t.Now)
+	switch {
+	case t.Verdict == sign.Malformed:
+		return "Signature fields not well formed."
+	case t.Start.IsZero():
+		return fmt.Sprintf("Signed expiry time [%s] must be after signed start time [%s]", end, now)
+	}
+	return fmt.Sprintf("Signature not valid in the specified time frame: Start [%s] - Expiry [%s] - Current [%s]", start, end, now)
+}
+
+// escapeXML uses the named entities only: Azure's JavaScript SDK decodes no others.
+func escapeXML(s string) string { return namedEntities.Replace(s) }
+
+var namedEntities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&apos;")
+
+func newRequestID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}

@@ -1,0 +1,117 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"tintype/store"
+	"tintype/thumb"
+)
+
+// Apps knows the applications; *store.Registry is one. A change is seen by the
+// next request.
+type Apps interface {
+	// App returns an application by its key; store.ErrApp if there is none.
+	App(key string) (store.App, error)
+	// Apps returns all of them.
+	Apps() []store.App
+}
+
+// Config is every choice that an operator has. Apps, Pictures, Cache, PublicURL,
+// Account and AccountKeys are required; for the rest zero means the default.
+type Config struct {
+	Apps     Apps
+	Pictures store.Store // durable tier
+	Cache    store.Store // time-limited tier
+
+	// PublicURL is what handed-out URLs begin with, without a slash at its end.
+	PublicURL string
+	// Account is the storage account's name inside SAS tokens.
+	Account string
+	// AccountKeys verify SAS tokens; the first signs.
+	AccountKeys [][]byte
+	// RegisteredAccounts makes QStorage refuse accounts that are not registered
+	// with the application.
+	RegisteredAccounts bool
+	// TokenSecret makes FastDFS-style links carry and require a token; empty: they don't.
+	TokenSecret string
+	// TokenTTL is the age limit of such tokens; default 900 s.
+	TokenTTL time.Duration
+	// StrictSign accepts only dfsapi signs that cover isStorage and cacheTime.
+	StrictSign bool
+	// MaxUpload is the largest picture that the upload APIs take, in bytes; default 8 MiB.
+	MaxUpload int64
+	// Limits bound what is decoded; zero fields have thumb's defaults.
+	Limits thumb.Limits
+	// Thumbs are the long sides, in pixels, of the pictures made at upload; default 1024.
+	Thumbs []int
+	// CORS lists the browser origins allowed at the upload APIs and picture URLs;
+	// "*" is any. Empty: none.
+	CORS []string
+	// MaxTokenLife is the longest life of a SAS token that /sastoken issues; default 400 days.
+	MaxTokenLife time.Duration
+	// TrashTTL is how long deleted pictures can be restored; default 30 days.
+	TrashTTL time.Duration
+	// SourceIP is the address inside FastDFS-style ids; default 127.0.0.1. It is
+	// IPv4 and does not end in 0, which FastDFS would read as a storage's number.
+	SourceIP netip.Addr
+	// SetupToken opens the console once within SetupTTL; empty: no console session.
+	SetupToken string
+	// Version is told by the console and the metrics.
+	Version string
+
+	Now func() time.Time // default time.Now
+	Log *slog.Logger     // default slog.Default
+}
+
+// reserved are first path segments that are no container: ours, and those that
+// the APIs use.
+var reserved = []string{"picture", "sastoken", "portrait", "dfsapi", "qstorage", "console", "api", "healthz", "readyz", "metrics"}
+
+// withDefaults returns c complete, or what is wrong with it.
+func (c Config) withDefaults() (Config, error) {
+	setDefault(&c.TokenTTL, 900*time.Second)
+	setDefault(&c.MaxUpload, 8<<20)
+	setDefault(&c.MaxTokenLife, 400*24*time.Hour)
+	setDefault(&c.TrashTTL, 30*24*time.Hour)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Thumbs == nil {
+		c.Thumbs = []int{1024}
+	}
+	if !c.SourceIP.Is4() {
+		c.SourceIP = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	switch u, err := url.Parse(c.PublicURL); {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "":
+		return c, fmt.Errorf("public URL %q: want http://host or https://host", c.PublicURL)
+	case CheckContainer(c.Account) != nil || slices.Contains(reserved, c.Account) || isGroup(c.Account):
+		return c, fmt.Errorf("account %q: want 3 to 63 of a-z 0-9 and single hyphens, and no word of a route", c.Account)
+	case len(c.AccountKeys) == 0 || slices.ContainsFunc(c.AccountKeys, func(k []byte) bool { return len(k) == 0 }):
+		return c, fmt.Errorf("an account key is empty")
+	case c.Apps == nil || c.Pictures == nil || c.Cache == nil:
+		return c, fmt.Errorf("applications and both stores are required")
+	}
+	slices.Sort(c.Thumbs)
+	c.Thumbs = slices.Compact(c.Thumbs)
+	if c.Thumbs[0] < 1 || c.Thumbs[len(c.Thumbs)-1] > 10000 {
+		return c, fmt.Errorf("thumbnail sizes are 1 to 10000 pixels")
+	}
+	return c, nil
+}
+
+func setDefault[T int64 | time.Duration](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}

@@ -1,0 +1,65 @@
+package server
+
+import (
+	"errors"
+	"strings"
+)
+
+var (
+	// errContainerLength and errContainerName are returned for a text that cannot
+	// be a container: blob.md section 3.
+	errContainerLength = errors.New("container name is not 3 to 63 characters long")
+	errContainerName   = errors.New("container name has other than a-z, 0-9 and single hyphens between them")
+)
+
+// trashPrefix comes before the container of a deleted picture.
+const trashPrefix = "delete-"
+
+// CheckContainer returns nil if name can be a container: blob.md section 3.
+func CheckContainer(name string) error {
+	if len(name) < 3 || len(name) > 63 {
+		return errContainerLength
+	}
+	for i, c := range []byte(name) {
+		hyphen := c == '-'
+		if !hyphen && (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return errContainerName
+		}
+		if hyphen && (i == 0 || i == len(name)-1 || name[i-1] == '-') {
+			return errContainerName
+		}
+	}
+	return nil
+}
+
+// isGroup says whether a first path segment is a FastDFS group of ours: "group"
+// or "cache" and digits. Such a segment is never a container.
+func isGroup(segment string) bool {
+	digits, ok := strings.CutPrefix(segment, "group")
+	if !ok {
+		digits, ok = strings.CutPrefix(segment, "cache")
+	}
+	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
+}
+
+// owner returns the key of the application whose container it is, "" for
+// nobody's. Containers are named {key}-..., and of two keys that fit, such as
+// "a" and "a-b" for "a-b-picture-1", the longer one owns it.
+func (s *Server) owner(container string) string {
+	owner := ""
+	for _, app := range s.cfg.Apps.Apps() {
+		if len(app.Key) > len(owner) && strings.HasPrefix(container, strings.ToLower(app.Key)+"-") {
+			owner = app.Key
+		}
+	}
+	return owner
+}
+
+// public says whether a container is read without a token: that of an
+// application's portraits.
+func (s *Server) public(container string) bool {
+	owner := s.owner(container)
+	return owner != "" && container == portraitContainer(owner)
+}
+
+func portraitContainer(appKey string) string { return strings.ToLower(appKey) + "-portrait" }

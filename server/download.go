@@ -1,0 +1,201 @@
+package server
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"tintype/store"
+)
+
+// rules are where the two kinds of picture URLs differ.
+type rules struct {
+	azure bool // x-ms-range, and two conditions that are peculiar
+}
+
+var (
+	azureRules = rules{azure: true}
+	nginxRules = rules{}
+)
+
+// httpTime formats a time as HTTP headers have it; "" for none.
+func httpTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")
+}
+
+// etag returns an object's strong entity tag. It changes with the bytes and with
+// every replacement, so that a download in parts never mixes two versions.
+func etag(o store.Object) string {
+	return fmt.Sprintf(`"0x%016X"`, binary.BigEndian.Uint64(o.Digest[:])^uint64(o.Created.UnixMicro()))
+}
+
+// serveObject answers GET and HEAD of an object with its body, or the part of it
+// that was asked for, and closes it. The caller has set Content-Type.
+func serveObject(ctx *fasthttp.RequestCtx, o store.Object, body io.ReadSeekCloser, r rules) error {
+	h := &ctx.Response.Header
+	tag := etag(o)
+	h.Set(fasthttp.HeaderETag, tag)
+	h.Set(fasthttp.HeaderAcceptRanges, "bytes")
+	if len(h.Peek(fasthttp.HeaderLastModified)) == 0 {
+		h.Set(fasthttp.HeaderLastModified, httpTime(o.Created))
+	}
+	if err := r.conditions(ctx, tag, string(h.Peek(fasthttp.HeaderLastModified))); err != nil {
+		body.Close()
+		return err
+	}
+	start, end := int64(0), o.Size
+	if !ctx.IsHead() {
+		var partial bool
+		var err error
+		if start, end, partial, err = r.requestedRange(ctx, o.Size, tag); err != nil {
+			h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes */%d", o.Size))
+			body.Close()
+			return err
+		}
+		if partial {
+			ctx.SetStatusCode(fasthttp.StatusPartialContent)
+			h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes %d-%d/%d", start, end-1, o.Size))
+		}
+	}
+	return send(ctx, body, start, end)
+}
+
+// send makes [start, end) of body the response body. What is in memory goes out
+// in one write with the headers.
+func send(ctx *fasthttp.RequestCtx, body io.ReadSeekCloser, start, end int64) error {
+	if ctx.IsHead() {
+		ctx.Response.SkipBody = true
+		ctx.Response.Header.SetContentLength(int(end))
+		return body.Close()
+	}
+	if m, ok := body.(interface{ Bytes() []byte }); ok {
+		ctx.Response.SetBodyRaw(m.Bytes()[start:end])
+		return body.Close()
+	}
+	if _, err := body.Seek(start, io.SeekStart); err != nil {
+		body.Close()
+		return err
+	}
+	ctx.SetBodyStream(&part{io.LimitReader(body, end-start), body}, int(end-start))
+	return nil
+}
+
+// part is a body of which only the beginning is sent; fasthttp closes it.
+type part struct {
+	io.Reader
+	io.Closer
+}
+
+// conditions evaluates the conditional headers of a read: blob.md section 7. The
+// first two failing is errCondition; of the other two, either passing is enough.
+func (r rules) conditions(ctx *fasthttp.RequestCtx, tag, modified string) error {
+	h := &ctx.Request.Header
+	ifMatch, ifNone := string(h.Peek(fasthttp.HeaderIfMatch)), string(h.Peek(fasthttp.HeaderIfNoneMatch))
+	since, unmodified := string(h.Peek(fasthttp.HeaderIfModifiedSince)), string(h.Peek(fasthttp.HeaderIfUnmodifiedSince))
+	if ifMatch != "" && !matches(ifMatch, tag) {
+		return errCondition
+	}
+	if t, ok := parseHTTPTime(unmodified); ok && modifiedAfter(modified, t) {
+		return errCondition
+	}
+	if ifNone == "*" && r.azure {
+		return errUnsatisfiable
+	}
+	t, hasSince := parseHTTPTime(since)
+	if ifNone == "" && !hasSince {
+		return nil
+	}
+	if ifNone != "" && !matches(ifNone, tag) || hasSince && modifiedAfter(modified, t) {
+		return nil
+	}
+	return errNotModified
+}
+
+// matches says whether a list of entity tags, quoted or not, has tag or is "*".
+func matches(list, tag string) bool {
+	for t := range strings.SplitSeq(list, ",") {
+		t = strings.TrimPrefix(strings.TrimSpace(t), "W/")
+		if t == "*" || strings.Trim(t, `"`) == strings.Trim(tag, `"`) {
+			return true
+		}
+	}
+	return false
+}
+
+func parseHTTPTime(s string) (time.Time, bool) {
+	t, err := fasthttp.ParseHTTPDate([]byte(s))
+	return t, err == nil
+}
+
+// modifiedAfter compares to the second, which is what Last-Modified has.
+func modifiedAfter(modified string, t time.Time) bool {
+	m, ok := parseHTTPTime(modified)
+	return ok && m.After(t)
+}
+
+// requestedRange returns the bytes that a GET asks for: all of them, and not
+// partial, where the header asks for nothing that is served (several ranges,
+// other units, nonsense).
+func (r rules) requestedRange(ctx *fasthttp.RequestCtx, size int64, tag string) (start, end int64, partial bool, err error) {
+	h := &ctx.Request.Header
+	text := string(h.Peek(fasthttp.HeaderRange))
+	if r.azure && len(h.Peek("x-ms-range")) > 0 {
+		text = string(h.Peek("x-ms-range"))
+	}
+	if cond := string(h.Peek(fasthttp.HeaderIfRange)); cond != "" && !matches(cond, tag) {
+		return 0, size, false, nil
+	}
+	start, end, ok := parseRange(text, size, !r.azure)
+	switch {
+	case !ok:
+		return 0, size, false, nil
+	case start >= size:
+		return 0, 0, false, errRange
+	}
+	return start, end, true, nil
+}
+
+// parseRange reads "bytes=s-e" and "bytes=s-", and with suffixes "bytes=-n", as
+// [start, end) with end cut to size. The start may lie at or beyond it.
+func parseRange(text string, size int64, suffixes bool) (start, end int64, ok bool) {
+	spec, ok := strings.CutPrefix(text, "bytes=")
+	if !ok {
+		return 0, 0, false
+	}
+	first, last, ok := strings.Cut(spec, "-")
+	if !ok || !allDigits(first+last) {
+		return 0, 0, false
+	}
+	number := func(s string) int64 {
+		n, err := strconv.ParseInt(s, 10, 63)
+		if err != nil {
+			return 1<<62 - 1 // more digits than any size has
+		}
+		return n
+	}
+	switch {
+	case first == "" && (last == "" || !suffixes):
+		return 0, 0, false
+	case first == "":
+		n := min(number(last), size)
+		if n == 0 {
+			return size, size, true
+		}
+		return size - n, size, true
+	case last == "":
+		return number(first), size, true
+	case number(last) < number(first):
+		return 0, 0, false
+	}
+	return number(first), min(number(last)+1, size), true
+}
+
+func allDigits(s string) bool { return strings.Trim(s, "0123456789") == "" }

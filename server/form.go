@@ -1,0 +1,188 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"strings"
+
+	"tintype/sign"
+)
+
+// Limits of a form, besides that of the picture in it. Clients in the field send
+// up to ten fields, one of them the whole picture again.
+const (
+	maxParts  = 32
+	maxHeader = 16 << 10 // bytes of one part's header, what the reader fetches ahead included
+	maxField  = 64 << 10 // bytes of a text field that is kept
+)
+
+var (
+	errNotForm = errors.New("content type is not a form")
+	errForm    = errors.New("malformed form")
+	errNoFile  = errors.New("form has no file")
+)
+
+// form is an upload: text fields as sent, and one file.
+type form struct {
+	fields  []sign.Field
+	dropped bool // a field was too large to be kept
+
+	file     []byte // at most one byte more than the limit
+	fileName string
+	fileSize int64 // how much was sent
+}
+
+// boundary returns the boundary of a multipart content type: "" where it is
+// missing. ErrNotForm: it is another type. "multipart/from-data" is what the
+// QStorage document tells clients to send.
+func boundary(contentType string) (string, error) {
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		// such as a boundary with characters that need quotes, without them
+		kind, _, _ = strings.Cut(contentType, ";")
+		kind = strings.ToLower(strings.TrimSpace(kind))
+		if i := strings.Index(strings.ToLower(contentType), "boundary="); i >= 0 {
+			params = map[string]string{"boundary": strings.Trim(strings.TrimSpace(contentType[i+len("boundary="):]), `"`)}
+		}
+	}
+	if kind != "multipart/form-data" && kind != "multipart/from-data" {
+		return "", fmt.Errorf("%w: %q", errNotForm, kind)
+	}
+	return params["boundary"], nil
+}
+
+// readForm reads a multipart body. Of several files it takes the first, or the
+// first called prefer; it keeps at most limit bytes of it and one more. It reads
+// part by part, so that a body without its last line is as good as a whole one
+// when the file is complete.
+func readForm(body io.Reader, boundary, prefer string, limit int64) (form, error) {
+	if boundary == "" {
+		return form{}, fmt.Errorf("%w: no boundary", errForm)
+	}
+	var f form
+	hasFile, preferred := false, false
+	src := &headerGuard{r: body}
+	parts := multipart.NewReader(src, boundary)
+	for n := 0; ; n++ {
+		src.left = maxHeader
+		part, err := parts.NextRawPart()
+		src.left = -1
+		if err != nil && hasFile && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+			return f, nil
+		}
+		if err == io.EOF {
+			return f, errNoFile
+		}
+		if err != nil || n == maxParts {
+			return form{}, fmt.Errorf("%w: part %d: %v", errForm, n+1, err)
+		}
+		name, fileName, isFile := disposition(part.Header.Get("Content-Disposition"))
+		switch {
+		case !isFile:
+			err = f.readField(name, part)
+		case !hasFile || !preferred && strings.TrimSuffix(name, "[]") == prefer:
+			hasFile, preferred = true, strings.TrimSuffix(name, "[]") == prefer
+			f.fileName = fileName
+			err = f.readFile(part, limit)
+		default:
+			_, err = io.Copy(io.Discard, part)
+		}
+		if err != nil {
+			return form{}, fmt.Errorf("%w: part %d: %v", errForm, n+1, err)
+		}
+	}
+}
+
+func (f *form) readField(name string, part io.Reader) error {
+	value, err := io.ReadAll(io.LimitReader(part, maxField+1))
+	if err != nil {
+		return err
+	}
+	if len(value) > maxField {
+		f.dropped = true
+		_, err := io.Copy(io.Discard, part)
+		return err
+	}
+	f.fields = append(f.fields, sign.Field{Name: name, Value: string(value)})
+	return nil
+}
+
+func (f *form) readFile(part io.Reader, limit int64) error {
+	var buf bytes.Buffer
+	kept, err := buf.ReadFrom(io.LimitReader(part, limit+1))
+	if err != nil {
+		return err
+	}
+	rest, err := io.Copy(io.Discard, part)
+	f.file, f.fileSize = buf.Bytes(), kept+rest
+	return err
+}
+
+// headerGuard fails when a part's header takes more than left bytes; -1: no limit.
+type headerGuard struct {
+	r    io.Reader
+	left int
+}
+
+func (g *headerGuard) Read(p []byte) (int, error) {
+	if g.left == 0 {
+		return 0, errors.New("part header too long")
+	}
+	if g.left > 0 && len(p) > g.left {
+		p = p[:g.left]
+	}
+	n, err := g.r.Read(p)
+	if g.left > 0 {
+		g.left -= n
+	}
+	return n, err
+}
+
+// disposition reads a part's Content-Disposition as leniently as the services
+// before us did: without blanks, in any letter case, with a file name of any
+// bytes. A backslash is part of a Windows path unless a quote follows.
+func disposition(header string) (name, fileName string, isFile bool) {
+	_, rest, _ := strings.Cut(header, ";")
+	for rest != "" {
+		var key, value string
+		key, rest, _ = strings.Cut(rest, "=")
+		if rest = strings.TrimLeft(rest, " \t"); strings.HasPrefix(rest, `"`) {
+			value, rest = quoted(rest[1:])
+			_, rest, _ = strings.Cut(rest, ";")
+		} else {
+			value, rest, _ = strings.Cut(rest, ";")
+			value = strings.TrimSpace(value)
+		}
+		switch strings.ToLower(strings.TrimSpace(key)) {
+		case "name":
+			name = value
+		case "filename":
+			fileName, isFile = value, true
+		case "filename*":
+			isFile = true
+			if fileName == "" {
+				fileName = value
+			}
+		}
+	}
+	return name, fileName, isFile
+}
+
+// quoted reads up to the closing quote, and returns what is behind it.
+func quoted(s string) (value, rest string) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '"':
+			return b.String(), s[i+1:]
+		case s[i] == '\\' && i+1 < len(s) && s[i+1] == '"':
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String(), ""
+}

@@ -1,0 +1,118 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"tintype/sign"
+	"tintype/store"
+)
+
+// errToken is returned for a link without a token where one is needed.
+var errToken = errors.New("link needs token and ts")
+
+// linkCodes are the statuses of FastDFS-style links: dfsapi.md section 2.2.
+var linkCodes = []struct {
+	err    error
+	status int
+}{
+	{errNotModified, 304},
+	{errURI, 400},
+	{sign.ErrFileID, 400},
+	{errToken, 400},
+	{errDuplicate, 400},
+	{sign.ErrMalformed, 400},
+	{sign.ErrTime, 400},
+	{sign.ErrSignature, 400},
+	{store.ErrNotFound, 404},
+	{errVerb, 405},
+	{errCondition, 412},
+	{errRange, 416},
+	{errInternal, 500},
+}
+
+// linkReply answers /{group}/M00/HH/LL/{file}.
+func (s *Server) linkReply(ctx *fasthttp.RequestCtx) {
+	_, err := s.call(ctx, func(ctx *fasthttp.RequestCtx) (any, error) { return nil, s.link(ctx) })
+	drain(ctx)
+	if err != nil {
+		row := linkCodes[len(linkCodes)-1]
+		for _, r := range linkCodes {
+			if errors.Is(err, r.err) {
+				row = r
+				break
+			}
+		}
+		s.refused(ctx, err, row.err != errInternal)
+		ctx.SetStatusCode(row.status)
+		if row.status == 405 {
+			ctx.Response.Header.Set(fasthttp.HeaderAllow, "GET, HEAD, OPTIONS")
+		}
+		if row.status != 304 {
+			ctx.SetContentType("text/plain; charset=utf-8")
+			ctx.SetBodyString(fasthttp.StatusMessage(row.status) + "\n")
+		}
+	}
+	s.count("link", fmt.Sprint(ctx.Response.StatusCode()))
+}
+
+// link serves a picture of saveImage under its FastDFS-style name. A missing
+// token is told before a missing picture.
+func (s *Server) link(ctx *fasthttp.RequestCtx) error {
+	if !ctx.IsGet() && !ctx.IsHead() {
+		return errVerb
+	}
+	// none of its characters needs escaping, so a path with any is not canonical
+	path := strings.TrimPrefix(string(ctx.URI().PathOriginal()), "/")
+	if s.cfg.TokenSecret != "" {
+		if err := s.checkLinkToken(ctx, path); err != nil {
+			return err
+		}
+	}
+	id, err := sign.ParseFileID(path)
+	if err != nil {
+		return err
+	}
+	tier := s.cfg.Pictures
+	if strings.HasPrefix(id.Group, "cache") {
+		tier = s.cfg.Cache
+	}
+	obj, body, err := tier.Open(path)
+	if err != nil {
+		return err
+	}
+	h := &ctx.Response.Header
+	h.SetContentType(obj.MediaType)
+	modified := httpTime(id.Created())
+	h.Set(fasthttp.HeaderLastModified, modified)
+	if name, err := query(ctx, "filename"); err == nil && name != "" {
+		h.Set(fasthttp.HeaderContentDisposition, `attachment; filename="`+safeFileName(name)+`"`)
+	}
+	return serveObject(ctx, obj, body, nginxRules)
+}
+
+func (s *Server) checkLinkToken(ctx *fasthttp.RequestCtx, path string) error {
+	token, err1 := query(ctx, "token")
+	ts, err2 := query(ctx, "ts")
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	if token == "" || ts == "" {
+		return errToken
+	}
+	_, signed, _ := strings.Cut(path, "/")
+	return sign.VerifyFastDFSToken(signed, s.cfg.TokenSecret, token, ts, s.cfg.TokenTTL, s.cfg.Now())
+}
+
+// safeFileName keeps what a header can carry between quotes.
+func safeFileName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || strings.ContainsRune(`"\/`, r) {
+			return '_'
+		}
+		return r
+	}, name)
+}

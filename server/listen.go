@@ -1,0 +1,28 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"syscall"
+	"time"
+)
+
+// spareFiles are the descriptors kept for the store and the listener.
+const spareFiles = 128
+
+// patientListener survives a process or a machine that has run out of
+// descriptors or memory for sockets: fasthttp would stop serving for good. It
+// hands connections on as they are, since fasthttp writes header and body in one
+// call only to a bare TCP connection.
+type patientListener struct{ net.Listener }
+
+func (l patientListener) Accept() (net.Conn, error) {
+	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		conn, err := l.Listener.Accept()
+		if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) &&
+			!errors.Is(err, syscall.ENOBUFS) && !errors.Is(err, syscall.ENOMEM) {
+			return conn, err
+		}
+		time.Sleep(wait)
+	}
+}

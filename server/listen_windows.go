@@ -1,0 +1,4 @@
+package server
+
+// maxConnections is not bounded by descriptors on Windows.
+func maxConnections() int { return 1 << 16 }

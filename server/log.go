@@ -1,0 +1,136 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/valyala/fasthttp"
+
+	"tintype/store"
+)
+
+// silent drops fasthttp's own messages: they quote requests, with their tokens.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+
+// refusal is the context value under which refused leaves its reason for the log line.
+const refusal = "refusal"
+
+// refused notes why a request failed. What no table knows is our fault: it is
+// logged in full and told to nobody else.
+func (s *Server) refused(ctx *fasthttp.RequestCtx, err error, known bool) {
+	if known {
+		ctx.SetUserValue(refusal, err.Error())
+		return
+	}
+	s.cfg.Log.Error("request failed", "method", string(ctx.Method()), "path", string(ctx.Path()), "err", err)
+}
+
+// logged writes one line per request, without the query: tokens are there. Reads
+// that went well are of the debug level, as they are many.
+func (s *Server) logged(ctx *fasthttp.RequestCtx, start time.Time) {
+	status := ctx.Response.StatusCode()
+	level := slog.LevelInfo
+	if (ctx.IsGet() || ctx.IsHead()) && status < 400 && ctx.UserValue(refusal) == nil {
+		level = slog.LevelDebug
+	}
+	if !s.cfg.Log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("method", string(ctx.Method())), slog.String("path", string(ctx.Path())),
+		slog.Int("status", status), slog.Int("bytes", ctx.Response.Header.ContentLength()),
+		slog.Duration("took", time.Since(start)), slog.String("from", ctx.RemoteIP().String()),
+	}
+	if why, ok := ctx.UserValue(refusal).(string); ok {
+		attrs = append(attrs, slog.String("refused", why))
+	}
+	s.cfg.Log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// badRequest answers what fasthttp could not read as a request.
+func (s *Server) badRequest(ctx *fasthttp.RequestCtx, err error) {
+	status := fasthttp.StatusBadRequest
+	var small *fasthttp.ErrSmallBuffer
+	var timeout net.Error
+	switch {
+	case errors.As(err, &small):
+		status = fasthttp.StatusRequestHeaderFieldsTooLarge
+	case errors.As(err, &timeout) && timeout.Timeout():
+		status = fasthttp.StatusRequestTimeout
+	}
+	s.count("http", fmt.Sprint(status))
+	ctx.Response.Reset()
+	guard(ctx)
+	ctx.SetStatusCode(status)
+	ctx.SetConnectionClose()
+	ctx.SetContentType("text/plain; charset=utf-8")
+	ctx.SetBodyString(fasthttp.StatusMessage(status) + "\n")
+}
+
+// count counts an answer by API and code.
+func (s *Server) count(api, code string) {
+	s.set.GetOrCreateCounter(fmt.Sprintf("tintype_requests_total{api=%q,code=%q}", api, code)).Inc()
+}
+
+// measure registers what is read from elsewhere when the metrics are.
+func (s *Server) measure() {
+	for tier, st := range map[string]store.Store{"pictures": s.cfg.Pictures, "cache": s.cfg.Cache} {
+		for name, value := range map[string]func(store.Stats) int64{
+			"objects":    func(n store.Stats) int64 { return n.Objects },
+			"blobs":      func(n store.Stats) int64 { return n.Blobs },
+			"blob_bytes": func(n store.Stats) int64 { return n.BlobBytes },
+		} {
+			s.set.NewGauge(fmt.Sprintf("tintype_store_%s{tier=%q}", name, tier), func() float64 {
+				n, err := st.Stats()
+				if err != nil {
+					return -1
+				}
+				return float64(value(n))
+			})
+		}
+		s.set.NewGauge(fmt.Sprintf("tintype_store_ready{tier=%q}", tier), func() float64 {
+			if st.Ready() != nil {
+				return 0
+			}
+			return 1
+		})
+	}
+	s.set.NewGauge(fmt.Sprintf("tintype_info{version=%q,go=%q}", s.cfg.Version, runtime.Version()), func() float64 { return 1 })
+}
+
+// metrics answers GET /metrics in the text format of Prometheus.
+func (s *Server) metrics(ctx *fasthttp.RequestCtx) {
+	ctx.SetContentType("text/plain; version=0.0.4; charset=utf-8")
+	s.set.WritePrometheus(ctx)
+	metrics.WriteProcessMetrics(ctx)
+}
+
+// healthz says that the process listens.
+func (s *Server) healthz(ctx *fasthttp.RequestCtx) {
+	ctx.SetContentType("text/plain; charset=utf-8")
+	ctx.SetBodyString("ok\n")
+}
+
+// readyz says whether uploads are taken: not before Serve, nor while draining,
+// nor after a store has gone read-only.
+func (s *Server) readyz(ctx *fasthttp.RequestCtx) {
+	ctx.SetContentType("text/plain; charset=utf-8")
+	err := errors.Join(s.cfg.Pictures.Ready(), s.cfg.Cache.Ready())
+	switch {
+	case !s.ready.Load():
+		ctx.SetStatusCode(fasthttp.StatusServiceUnavailable)
+		ctx.SetBodyString("draining\n")
+	case err != nil:
+		ctx.SetStatusCode(fasthttp.StatusServiceUnavailable)
+		ctx.SetBodyString("read-only\n")
+	default:
+		ctx.SetBodyString("ok\n")
+	}
+}

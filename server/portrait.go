@@ -1,0 +1,82 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/valyala/fasthttp"
+
+	"tintype/store"
+	"tintype/thumb"
+)
+
+// putPortrait stores the account's portrait as PNG in place of an earlier one:
+// POST /portrait.
+func (s *Server) putPortrait(ctx *fasthttp.RequestCtx) (any, error) {
+	c, container, err := s.portraitCall(ctx)
+	if err != nil {
+		return nil, err
+	}
+	data, err := s.pictureFile(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pic, err := thumb.Stat(data, s.cfg.Limits)
+	if err != nil {
+		return nil, err
+	}
+	variants := make([]variant, 1, 1+len(s.cfg.Thumbs))
+	err = s.decoding(func() error {
+		full, err := thumb.Convert(data, s.cfg.Limits, thumb.PNG, pic.Width, pic.Height)
+		variants[0] = variant{"full", full}
+		for i := 0; i < len(s.cfg.Thumbs) && err == nil; i++ {
+			var t thumb.Thumbnail
+			w, h := thumb.Fit(pic.Width, pic.Height, s.cfg.Thumbs[i])
+			t, err = thumb.Convert(data, s.cfg.Limits, thumb.PNG, w, h)
+			variants = append(variants, variant{fmt.Sprint(s.cfg.Thumbs[i]), t})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	account := c.values["account"]
+	objs, err := s.putVariants(c, container, account, account, false, variants)
+	if err != nil {
+		return nil, err
+	}
+	return s.uploadContent(container, "", objs), nil
+}
+
+// deletePortrait removes the account's portrait for good: DELETE /portrait.
+func (s *Server) deletePortrait(ctx *fasthttp.RequestCtx) (any, error) {
+	c, container, err := s.portraitCall(ctx)
+	if err != nil {
+		return nil, err
+	}
+	account := c.values["account"]
+	names, err := s.variants(fmt.Sprintf("%s/%s/%s_full.png", container, account, account))
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, errNoPicture
+	}
+	err = s.cfg.Pictures.Delete(names...)
+	if errors.Is(err, store.ErrNotFound) {
+		err = errNoPicture
+	}
+	return "", err
+}
+
+func (s *Server) portraitCall(ctx *fasthttp.RequestCtx) (call, string, error) {
+	var container string
+	c, err := s.qcall(ctx, nil, func(v map[string]string) error {
+		container = portraitContainer(v["app-key"])
+		if err := CheckContainer(container); err != nil {
+			return fmt.Errorf("%w: container %q: %v", errField, container, err)
+		}
+		return nil
+	})
+	return c, container, err
+}

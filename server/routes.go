@@ -1,0 +1,99 @@
+package server
+
+import (
+	"strings"
+	"time"
+
+	"github.com/fasthttp/router"
+	"github.com/valyala/fasthttp"
+)
+
+// routes is every URL that the server answers. Whatever is not here is a picture.
+func (s *Server) routes() fasthttp.RequestHandler {
+	r := router.New()
+	// The router matches the raw path, as everything here does; a redirect would
+	// carry the client's Host header into Location.
+	r.RedirectTrailingSlash = false
+	r.RedirectFixedPath = false
+	r.HandleMethodNotAllowed = true
+	r.HandleOPTIONS = false
+
+	// dfsapi: dfsapi.md
+	r.POST("/dfsapi/v2/saveImage", s.cors(s.dfsapi(s.saveImage)))
+	r.GET("/dfsapi/v2/gainImage", s.cors(s.gainReply))
+	r.HEAD("/dfsapi/v2/gainImage", s.cors(s.gainReply))
+	s.preflight(r, "/dfsapi/v2/saveImage", "/dfsapi/v2/gainImage")
+
+	// QStorage: qstorage.md; clients in the field prefix a version
+	for _, prefix := range []string{"", "/{version:v[0-9]+}", "/qstorage/public/{version:v[0-9]+}"} {
+		route := func(path string, h handler, methods ...string) {
+			for _, m := range methods {
+				r.Handle(m, prefix+path, s.cors(s.qstorage(h)))
+			}
+		}
+		route("/picture/upload", s.uploadPicture, "POST")
+		route("/picture/delete", s.deletePicture, "GET", "POST", "DELETE")
+		route("/portrait", s.putPortrait, "POST")
+		route("/portrait", s.deletePortrait, "DELETE")
+		s.preflight(r, prefix+"/picture/upload", prefix+"/picture/delete", prefix+"/portrait")
+		for _, path := range []string{"/sastoken/{resource}", "/picture/sastoken/{resource}"} {
+			route(path, s.sasToken, "GET")
+			route(path+"/read", s.sasToken, "GET")
+			s.preflight(r, prefix+path, prefix+path+"/read")
+		}
+	}
+
+	// the server itself
+	r.GET("/healthz", s.healthz)
+	r.GET("/readyz", s.readyz)
+	r.GET("/metrics", s.metrics)
+	s.consoleRoutes(r)
+
+	// pictures: /{group}/M00/HH/LL/{file}, else blob.md
+	pictures := s.cors(s.picture)
+	r.NotFound = func(ctx *fasthttp.RequestCtx) {
+		// the APIs tolerate a slash at the end
+		path := strings.TrimSuffix(string(ctx.URI().PathOriginal()), "/")
+		if api, _ := r.Lookup(string(ctx.Method()), path, ctx); api != nil {
+			api(ctx)
+			return
+		}
+		pictures(ctx)
+	}
+	return r.Handler
+}
+
+func (s *Server) preflight(r *router.Router, paths ...string) {
+	for _, path := range paths {
+		r.OPTIONS(path, s.cors(nil))
+	}
+}
+
+// picture tells the two kinds of picture URLs apart.
+func (s *Server) picture(ctx *fasthttp.RequestCtx) {
+	if IsLink(string(ctx.URI().PathOriginal())) {
+		s.linkReply(ctx)
+		return
+	}
+	s.blobReply(ctx)
+}
+
+// handle is the first and last that sees a request.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	start := time.Now()
+	guard(ctx)
+	if _, err := s.call(ctx, func(ctx *fasthttp.RequestCtx) (any, error) { s.router(ctx); return nil, nil }); err != nil {
+		ctx.Response.Reset()
+		guard(ctx)
+		ctx.SetStatusCode(fasthttp.StatusInternalServerError)
+	}
+	s.logged(ctx, start)
+}
+
+// guard sets the headers that keep an uploaded file from acting as a page of this
+// server, on every answer. The console replaces the policy with its own.
+func guard(ctx *fasthttp.RequestCtx) {
+	h := &ctx.Response.Header
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+}

@@ -1,0 +1,156 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/valyala/fasthttp"
+)
+
+// Deadlines. A body has time for 16 KiB/s, the slowest link that is waited for.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 75 * time.Second
+	bodyGrace     = 30 * time.Second
+	bodyRate      = 16 << 10 // bytes per second
+	writeTimeout  = 10 * time.Minute
+	decodeWait    = 10 * time.Second // for a free decoder
+)
+
+// sweepEvery is how often expired pictures and old trash are removed. What has
+// expired is not served meanwhile.
+const sweepEvery = 10 * time.Second
+
+var (
+	errPanic = errors.New("panic")
+	errBusy  = errors.New("all decoders are busy")
+)
+
+// handler does the work of one API call. What it returns goes into the API's
+// envelope, the error through its table of codes.
+type handler func(*fasthttp.RequestCtx) (any, error)
+
+// Server answers every URL of routes.go.
+type Server struct {
+	cfg      Config
+	http     *fasthttp.Server
+	router   fasthttp.RequestHandler
+	decoders chan struct{} // one for each core
+	folders  folders
+	set      *metrics.Set
+	ready    atomic.Bool
+	console  console
+	stop     chan struct{}
+}
+
+// New returns a server for cfg, or what is wrong with it.
+func New(cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	s := &Server{
+		cfg:      cfg,
+		decoders: make(chan struct{}, runtime.NumCPU()),
+		set:      metrics.NewSet(),
+		stop:     make(chan struct{}),
+	}
+	s.console.setup(cfg)
+	s.http = &fasthttp.Server{
+		Name:    "tintype",
+		Handler: s.handle,
+		// Bodies are read by the handlers, under their own limits and in the form
+		// of their own API; fasthttp would answer a large or broken one itself.
+		StreamRequestBody:            true,
+		DisablePreParseMultipartForm: true,
+		MaxRequestBodySize:           64 << 10, // what is read ahead of the handler
+		ReadBufferSize:               16 << 10, // the longest header
+		ReadTimeout:                  headerTimeout,
+		IdleTimeout:                  idleTimeout,
+		WriteTimeout:                 writeTimeout,
+		HeaderReceived:               bodyDeadline,
+		Concurrency:                  maxConnections(),
+		CloseOnShutdown:              true,
+		NoDefaultContentType:         true,
+		ErrorHandler:                 s.badRequest,
+		Logger:                       silent{},
+	}
+	s.router = s.routes()
+	s.measure()
+	return s, nil
+}
+
+// bodyDeadline gives a request's body time in proportion to its length.
+func bodyDeadline(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	length := h.ContentLength()
+	if length < 0 { // chunked
+		length = maxDrain
+	}
+	return fasthttp.RequestConfig{ReadTimeout: bodyGrace + time.Duration(length/bodyRate)*time.Second}
+}
+
+// Serve answers connections of ln until Shutdown.
+func (s *Server) Serve(ln net.Listener) error {
+	go s.sweep()
+	s.ready.Store(true)
+	return s.http.Serve(patientListener{ln})
+}
+
+// Shutdown stops accepting and waits for requests in flight, as long as ctx
+// lasts. Readiness is taken back first.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.ready.Store(false)
+	close(s.stop)
+	return s.http.ShutdownWithContext(ctx)
+}
+
+// sweep removes from both tiers what nobody can see any more.
+func (s *Server) sweep() {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+		}
+		now := s.cfg.Now()
+		_, err1 := s.cfg.Cache.Sweep(time.Time{})
+		_, err2 := s.cfg.Pictures.Sweep(now.Add(-s.cfg.TrashTTL))
+		if err := errors.Join(err1, err2); err != nil {
+			s.cfg.Log.Error("sweep", "err", err)
+		}
+	}
+}
+
+// call runs h and makes a panic an error, so that its API answers in its own form.
+func (s *Server) call(ctx *fasthttp.RequestCtx, h handler) (res any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.set.GetOrCreateCounter("tintype_panics_total").Inc()
+			s.cfg.Log.Error("panic", "path", string(ctx.Path()), "panic", p, "stack", string(debug.Stack()))
+			res, err = nil, errPanic
+		}
+	}()
+	return h(ctx)
+}
+
+// decoding runs f while it holds one of the decoders.
+func (s *Server) decoding(f func() error) error {
+	wait := time.NewTimer(decodeWait)
+	defer wait.Stop()
+	select {
+	case s.decoders <- struct{}{}:
+	case <-wait.C:
+		return errBusy
+	}
+	defer func() { <-s.decoders }()
+	return f()
+}
