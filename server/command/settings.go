@@ -1,0 +1,241 @@
+package command
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tintype/server"
+	"tintype/thumb"
+)
+
+// settings are the values of all flags that have an environment variable and a
+// key in the configuration file. A command binds those that it uses.
+type settings struct {
+	config             string
+	data               string
+	listen             string
+	publicURL          string
+	apps               []string
+	account            string
+	accountKey         string
+	accountKeyPrevious string
+	accounts           choice
+	tokenSecret        string
+	tokenTTL           duration
+	sign               choice
+	maxUpload          size
+	maxPixels          pixels
+	thumbs             []int
+	cacheSize          size
+	cors               []string
+	maxTokenLife       duration
+	trashTTL           duration
+	logFormat          choice
+	logLevel           choice
+}
+
+const day = 24 * time.Hour
+
+// flags returns the flags of the settings called names; without names all of them.
+func (s *settings) flags(names ...string) *pflag.FlagSet {
+	f := pflag.NewFlagSet("settings", pflag.ContinueOnError)
+	f.SortFlags = false
+	f.StringVar(&s.config, "config", "", "TOML `FILE` with these flags as keys")
+	f.StringVar(&s.data, "data", "./tintype-data", "`DIR` for everything that is kept")
+	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "`ADDR` for APIs, pictures, console and health")
+	f.StringVar(&s.publicURL, "public-url", "", "`URL` that handed-out URLs begin with (default http://ADDR)")
+	f.StringArrayVar(&s.apps, "app", nil, "application as `KEY=SECRET`; repeatable")
+	f.StringVar(&s.account, "account", "tintype", "storage account `NAME` inside SAS tokens")
+	f.StringVar(&s.accountKey, "account-key", "", "`BASE64` key for SAS tokens (default: made once, kept in DIR)")
+	f.StringVar(&s.accountKeyPrevious, "account-key-previous", "", "`BASE64` key that is still accepted")
+	s.accounts = choice{"any", []string{"any", "registered"}}
+	f.Var(&s.accounts, "accounts", "QStorage accounts accepted: any or registered")
+	f.StringVar(&s.tokenSecret, "token-secret", "", "makes FastDFS-style links carry and require a token")
+	s.tokenTTL = duration(900 * time.Second)
+	f.Var(&s.tokenTTL, "token-ttl", "age limit of such tokens")
+	s.sign = choice{"any", []string{"any", "strict"}}
+	f.Var(&s.sign, "sign", "dfsapi sign rules accepted: any or strict")
+	s.maxUpload = 8 << 20
+	f.Var(&s.maxUpload, "max-upload", "largest picture accepted by the upload APIs")
+	s.maxPixels = 50e6
+	f.Var(&s.maxPixels, "max-pixels", "largest width x height that is decoded")
+	f.IntSliceVar(&s.thumbs, "thumb", []int{1024}, "long side in `PIXELS` of the pictures made at upload; repeatable")
+	s.cacheSize = 256 << 20
+	f.Var(&s.cacheSize, "cache-size", "memory for hot and short-lived pictures")
+	f.StringArrayVar(&s.cors, "cors", []string{"*"}, "browser `ORIGIN` allowed at uploads and pictures, or none; repeatable")
+	s.maxTokenLife = duration(400 * day)
+	f.Var(&s.maxTokenLife, "max-token-life", "longest life of a SAS token that /sastoken issues")
+	s.trashTTL = duration(30 * day)
+	f.Var(&s.trashTTL, "trash-ttl", "how long deleted pictures can be restored")
+	s.logFormat = choice{"text", []string{"text", "json"}}
+	f.Var(&s.logFormat, "log-format", "text or json")
+	s.logLevel = choice{"info", []string{"debug", "info", "warn", "error"}}
+	f.Var(&s.logLevel, "log-level", "debug, info, warn or error")
+	if len(names) == 0 {
+		return f
+	}
+	some := pflag.NewFlagSet("some", pflag.ContinueOnError)
+	some.SortFlags = false
+	for _, name := range append([]string{"config"}, names...) {
+		some.AddFlag(f.Lookup(name))
+	}
+	return some
+}
+
+// env is the environment variable of a flag.
+func env(flag string) string {
+	return "TINTYPE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// load fills the flags that were not given from the environment, and what is
+// left from the configuration file.
+func (s *settings) load(cmd *cobra.Command) error {
+	flags := cmd.Flags()
+	known := (&settings{}).flags()
+	given := make(map[string]bool)
+	var errs []error
+	flags.VisitAll(func(f *pflag.Flag) {
+		given[f.Name] = f.Changed
+		text, ok := os.LookupEnv(env(f.Name))
+		if f.Changed || !ok || known.Lookup(f.Name) == nil {
+			return
+		}
+		given[f.Name] = true
+		values := []string{text}
+		if isList(f) {
+			values = strings.Fields(text)
+		}
+		errs = append(errs, set(flags, f.Name, values, env(f.Name)))
+	})
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if s.config == "" {
+		return nil
+	}
+	return s.loadFile(flags, known, given)
+}
+
+func (s *settings) loadFile(flags, known *pflag.FlagSet, given map[string]bool) error {
+	var file map[string]any
+	if _, err := toml.DecodeFile(s.config, &file); err != nil {
+		return usagef("config file: %s", strings.ReplaceAll(err.Error(), "\n", " "))
+	}
+	var names []string
+	known.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	for key, value := range file {
+		if !slices.Contains(names, key) || key == "config" {
+			return usagef("%s: unknown key %q%s", s.config, key, meant(key, names, ""))
+		}
+		f := flags.Lookup(key)
+		if f == nil || given[key] { // of another command, or overruled
+			continue
+		}
+		list, ok := value.([]any)
+		if !ok {
+			list = []any{value}
+		}
+		var values []string
+		for _, v := range list {
+			values = append(values, fmt.Sprint(v))
+		}
+		if len(values) > 1 && !isList(f) {
+			return usagef("%s: %s takes one value", s.config, key)
+		}
+		if err := set(flags, key, values, s.config+": "+key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isList(f *pflag.Flag) bool {
+	_, ok := f.Value.(pflag.SliceValue)
+	return ok
+}
+
+// set gives a flag values from where, in place of its default.
+func set(flags *pflag.FlagSet, name string, values []string, where string) error {
+	f := flags.Lookup(name)
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		if err := list.Replace(values); err != nil {
+			return usagef("%s: %v", where, err)
+		}
+		return nil
+	}
+	if err := f.Value.Set(values[0]); err != nil {
+		return usagef("%s: %v", where, err)
+	}
+	return nil
+}
+
+// serverConfig translates what does not need the data directory.
+func (s *settings) serverConfig() (server.Config, error) {
+	cfg := server.Config{
+		PublicURL:          s.publicURL,
+		Account:            s.account,
+		RegisteredAccounts: s.accounts.value == "registered",
+		TokenSecret:        s.tokenSecret,
+		TokenTTL:           time.Duration(s.tokenTTL),
+		StrictSign:         s.sign.value == "strict",
+		MaxUpload:          int64(s.maxUpload),
+		Limits:             thumb.Limits{Pixels: int(s.maxPixels)},
+		Thumbs:             s.thumbs,
+		CORS:               s.cors,
+		MaxTokenLife:       time.Duration(s.maxTokenLife),
+		TrashTTL:           time.Duration(s.trashTTL),
+		Version:            version(),
+	}
+	if slices.Equal(cfg.CORS, []string{"none"}) {
+		cfg.CORS = nil
+	}
+	// the secret that FastDFS's http.conf comes with is known to everyone
+	if s.tokenSecret == "FastDFS1234567890" {
+		return cfg, usagef("--token-secret is the sample of FastDFS's http.conf; choose another")
+	}
+	keys, err := s.accountKeys()
+	cfg.AccountKeys = keys
+	return cfg, err
+}
+
+// accountKeys returns the keys that were given, the current one first.
+func (s *settings) accountKeys() ([][]byte, error) {
+	var keys [][]byte
+	for _, k := range []struct{ flag, text string }{
+		{"account-key", s.accountKey}, {"account-key-previous", s.accountKeyPrevious},
+	} {
+		if k.text == "" {
+			continue
+		}
+		key, err := base64.StdEncoding.DecodeString(k.text)
+		if err != nil || len(key) == 0 {
+			return nil, usagef("--%s is not base64", k.flag)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// logger writes to w as configured.
+func (s *settings) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.logLevel.value)); err != nil {
+		panic(err) // choice has made sure
+	}
+	opt := &slog.HandlerOptions{Level: level}
+	if s.logFormat.value == "json" {
+		return slog.New(slog.NewJSONHandler(w, opt))
+	}
+	return slog.New(slog.NewTextHandler(w, opt))
+}

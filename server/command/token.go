@@ -1,0 +1,332 @@
+package command
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tintype/server"
+	"tintype/sign"
+	"tintype/store"
+)
+
+// tokenFlags are the settings of commands that make and read tokens.
+var tokenFlags = []string{"data", "account", "account-key", "account-key-previous", "token-secret", "token-ttl", "app"}
+
+func (p *program) tokenCommand() *cobra.Command {
+	token := &cobra.Command{Use: "token", Short: "Make signatures and tokens, and explain links"}
+	token.AddCommand(p.tokenSAS(), p.tokenFastDFS(), p.tokenSign(), p.tokenHeader(), p.tokenExplain())
+	for _, c := range token.Commands() {
+		c.Flags().AddFlagSet(p.set.flags(tokenFlags...))
+	}
+	return token
+}
+
+// keys is what tokens are made of and checked with.
+type keys struct {
+	account string
+	sas     [][]byte
+	secret  string // of FastDFS-style links
+	ttl     time.Duration
+	app     func(key string) (store.App, error)
+}
+
+// withKeys runs f with the keys that the flags give, else those of the server,
+// else those of the data directory, which is only read.
+func (p *program) withKeys(cmd *cobra.Command, f func(keys) error) error {
+	if p.live == nil {
+		if err := p.set.load(cmd); err != nil {
+			return err
+		}
+		if p.set.accountKey == "" && p.set.tokenSecret == "" {
+			if code, err := forward(p.set.data, p.args, p.stdout, p.stderr); err == nil {
+				return exitError(code)
+			}
+		}
+	}
+	k, err := p.keys(cmd)
+	if err != nil {
+		return err
+	}
+	return f(k)
+}
+
+func (p *program) keys(cmd *cobra.Command) (keys, error) {
+	k := keys{account: p.set.account, secret: p.set.tokenSecret, ttl: time.Duration(p.set.tokenTTL)}
+	var err error
+	if k.sas, err = p.set.accountKeys(); err != nil {
+		return k, err
+	}
+	if p.live != nil {
+		cfg := p.live.cfg
+		k.app = p.live.apps.App
+		changed := cmd.Flags().Changed
+		if !changed("account") {
+			k.account = cfg.Account
+		}
+		if !changed("account-key") {
+			k.sas = cfg.AccountKeys
+		}
+		if !changed("token-secret") {
+			k.secret = cfg.TokenSecret
+		}
+		if !changed("token-ttl") {
+			k.ttl = cfg.TokenTTL
+		}
+		return k, nil
+	}
+	registry := &store.Registry{}
+	if _, err := os.Stat(p.set.data); err == nil {
+		if registry, err = store.OpenRegistry(p.set.data); err != nil {
+			return k, err
+		}
+		if p.set.accountKey == "" {
+			k.sas = append([][]byte{registry.AccountKey()}, k.sas...)
+		}
+	}
+	known, err := newApps(registry, p.set.apps)
+	k.app = known.App
+	return k, err
+}
+
+func (p *program) tokenSAS() *cobra.Command {
+	var r sign.Resource
+	var t sign.Token
+	var start, expiry string
+	cmd := &cobra.Command{
+		Use: "sas --container C [--blob B] [--permissions r] [--start T] [--expiry T] [--version V]", Short: "Print a SAS query string",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withKeys(cmd, func(k keys) error {
+				if len(k.sas) == 0 {
+					return usagef("no key: %s does not exist; give --data or --account-key", p.set.data)
+				}
+				r.Account = k.account
+				if err := server.CheckContainer(r.Container); err != nil {
+					return usagef("--container %q: %w", r.Container, err)
+				}
+				now := time.Now()
+				var err error
+				if t.Start, err = sasTime("start", start, now); err != nil {
+					return err
+				}
+				if t.Expiry, err = sasTime("expiry", expiry, now.Add(30*time.Minute)); err != nil {
+					return err
+				}
+				signed, err := sign.Issue(k.sas[0], r, t)
+				if err != nil {
+					return usageError{err}
+				}
+				fmt.Fprintln(p.stdout, signed.Query())
+				return nil
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&r.Container, "container", "", "container that it opens")
+	f.StringVar(&r.Blob, "blob", "", "the one blob that it opens (default: all of the container)")
+	f.StringVar(&t.Permissions, "permissions", "r", "letters of racwdl, in that order")
+	f.StringVar(&start, "start", "", "when it begins, such as 2026-03-14T08:00:00Z (default: now)")
+	f.StringVar(&expiry, "expiry", "", "when it ends (default: in 30 minutes)")
+	f.StringVar(&t.Version, "version", sign.QStorageVersion, "SAS version")
+	return cmd
+}
+
+// sasTime checks a time and passes it on as it was written, since that is what
+// is signed.
+func sasTime(flag, text string, missing time.Time) (string, error) {
+	if text == "" {
+		return sign.FormatTime(missing), nil
+	}
+	if _, err := sign.ParseTime(text); err != nil {
+		return "", usagef("--%s %q: want a time such as 2026-03-14T08:00:00Z", flag, text)
+	}
+	return text, nil
+}
+
+func (p *program) tokenFastDFS() *cobra.Command {
+	var ts int64
+	cmd := &cobra.Command{
+		Use: "fastdfs PATH [--ts N]", Short: "Print the token query of a FastDFS-style link", Args: exactly(1, false, "PATH [--ts N]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withKeys(cmd, func(k keys) error {
+				if k.secret == "" {
+					return usagef("no --token-secret: links need no token")
+				}
+				if !cmd.Flags().Changed("ts") {
+					ts = time.Now().Unix()
+				}
+				fmt.Fprintf(p.stdout, "token=%s&ts=%d\n", sign.FastDFSToken(linkPath(args[0]), k.secret, ts), ts)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().Int64Var(&ts, "ts", 0, "time stamp in Unix seconds (default: now)")
+	return cmd
+}
+
+// linkPath returns what a token signs of a path or URL: M00/.. without the group.
+func linkPath(text string) string {
+	if u, err := url.Parse(text); err == nil {
+		text = u.Path
+	}
+	text = strings.TrimPrefix(text, "/")
+	if id, err := sign.ParseFileID(text); err == nil {
+		return id.Path()
+	}
+	return text
+}
+
+func (p *program) tokenSign() *cobra.Command {
+	var app, secret, isStorage, cacheTime string
+	var length int64
+	cmd := &cobra.Command{
+		Use: "sign --app KEY --length N [--secret S] [--isStorage V] [--cacheTime V]", Short: "Print a dfsapi sign",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withKeys(cmd, func(k keys) error {
+				secret, err := appSecret(k, app, secret)
+				if err != nil {
+					return err
+				}
+				if !cmd.Flags().Changed("length") {
+					return usagef("--length is needed: the bytes of the file")
+				}
+				fields := []sign.Field{{Name: "appKey", Value: app}, {Name: "length", Value: strconv.FormatInt(length, 10)}}
+				for _, f := range []sign.Field{{Name: "isStorage", Value: isStorage}, {Name: "cacheTime", Value: cacheTime}} {
+					if cmd.Flags().Changed(f.Name) {
+						fields = append(fields, f)
+					}
+				}
+				fmt.Fprintln(p.stdout, sign.DFSAPISign(secret, fields))
+				return nil
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&app, "app", "", "key of the application")
+	f.StringVar(&secret, "secret", "", "its secret (default: the one stored)")
+	f.Int64Var(&length, "length", 0, "bytes of the file")
+	f.StringVar(&isStorage, "isStorage", "", "the field's value, if it is sent")
+	f.StringVar(&cacheTime, "cacheTime", "", "the field's value, if it is sent")
+	return cmd
+}
+
+func (p *program) tokenHeader() *cobra.Command {
+	var app, secret string
+	cmd := &cobra.Command{
+		Use: "header --app KEY [--secret S]", Short: "Print QStorage headers, good for 15 minutes",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withKeys(cmd, func(k keys) error {
+				secret, err := appSecret(k, app, secret)
+				if err != nil {
+					return err
+				}
+				now := strconv.FormatInt(time.Now().Unix(), 10)
+				fmt.Fprintf(p.stdout, "app-key: %s\nsignature-time: %s\nsignature: %s\n", app, now, sign.QStorageSignature(secret, now))
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&app, "app", "", "key of the application")
+	cmd.Flags().StringVar(&secret, "secret", "", "its secret (default: the one stored)")
+	return cmd
+}
+
+// appSecret returns the secret that was given, or the application's.
+func appSecret(k keys, app, secret string) (string, error) {
+	if app == "" {
+		return "", usagef("--app is needed: the key of the application")
+	}
+	if secret != "" {
+		return secret, nil
+	}
+	known, err := k.app(app)
+	return known.Secret, err
+}
+
+func (p *program) tokenExplain() *cobra.Command {
+	var at, ip string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "explain URL [--at TIME] [--ip IP] [--json]", Short: "Say why a link works or not; exit code 1 if not", Args: exactly(1, false, "URL [--at TIME] [--ip IP] [--json]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withKeys(cmd, func(k keys) error {
+				e, err := explain(k, args[0], at, ip)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					enc := json.NewEncoder(p.stdout)
+					enc.SetEscapeHTML(false)
+					err = enc.Encode(e)
+				} else {
+					printExplanation(p, e)
+				}
+				if err == nil && !e.Valid {
+					err = errSilent
+				}
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&at, "at", "", "the time of the request (default: now)")
+	cmd.Flags().StringVar(&ip, "ip", "", "the client's address, for tokens that have one")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func explain(k keys, link, at, ip string) (sign.Explanation, error) {
+	now := time.Now()
+	var addr netip.Addr
+	var err1, err2 error
+	if at != "" {
+		if now, err1 = sign.ParseTime(at); err1 != nil {
+			err1 = usagef("--at %q: want a time such as 2026-03-14T08:00:00Z", at)
+		}
+	}
+	if ip != "" {
+		if addr, err2 = netip.ParseAddr(ip); err2 != nil {
+			err2 = usagef("--ip %q is no address", ip)
+		}
+	}
+	if err := errors.Join(err1, err2); err != nil {
+		return sign.Explanation{}, err
+	}
+	path, query, _ := strings.Cut(link, "?")
+	query, _, _ = strings.Cut(query, "#")
+	host, https := "", strings.HasPrefix(link, "https://")
+	if _, rest, ok := strings.Cut(path, "://"); ok {
+		host, path, _ = strings.Cut(rest, "/")
+	}
+	if server.IsLink(path) {
+		return sign.ExplainFastDFS(path, query, k.secret, k.ttl, now), nil
+	}
+	r, err := server.ParseResource(path, host, k.account)
+	if err != nil {
+		return sign.Explanation{}, usagef("%q: %w", path, err)
+	}
+	return sign.ExplainSAS(query, sign.Check{Keys: k.sas, Resource: r, Now: now, IP: addr, HTTPS: https, Need: "r"}), nil
+}
+
+func printExplanation(p *program, e sign.Explanation) {
+	for _, f := range e.Findings {
+		mark := "ok  "
+		if !f.OK {
+			mark = "FAIL"
+		}
+		fmt.Fprintf(p.stdout, "%s  %-11s  %s\n", mark, f.Name, f.Text)
+	}
+	fmt.Fprintf(p.stdout, "\nresource        %s\nstring to sign  %q\n", e.Resource, e.StringToSign)
+	verdict := "The link is valid."
+	if !e.Valid {
+		verdict = "The link is not valid."
+	}
+	fmt.Fprintf(p.stdout, "\n%s\n", verdict)
+}
