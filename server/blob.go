@@ -50,7 +50,7 @@ func parseAddress(rawPath, host, account string) (address, error) {
 	switch {
 	case container == "":
 		return a, nil
-	case slices.Contains(reserved, container) || isGroup(container):
+	case slices.Contains(reserved, container) || isGroup(container) || container == account:
 		return a, errResource
 	case utf8.RuneCountInString(blob) > 1024:
 		return a, fmt.Errorf("%w: blob name of more than 1024 characters", errURI)
@@ -66,7 +66,7 @@ func parseAddress(rawPath, host, account string) (address, error) {
 func decodePath(raw string) (string, error) {
 	path, err := url.PathUnescape(strings.TrimPrefix(raw, "/"))
 	if err != nil || !utf8.ValidString(path) || strings.Contains(path, "\x00") {
-		return "", fmt.Errorf("%w: %q", errURI, raw)
+		return "", errURI
 	}
 	return path, nil
 }
@@ -124,8 +124,7 @@ func (s *Server) blob(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	blobHeaders(ctx, obj, token)
-	return serveObject(ctx, obj, body, azureRules)
+	return serveObject(ctx, obj, body, azureRules, obj.Created, func() { blobHeaders(ctx, obj, token) })
 }
 
 // authorize checks the token of a request. Reading a public container needs none.

@@ -58,12 +58,10 @@ var errInternal = errors.New("internal error")
 // sdkVersion is the shape of x-ms-version: what is echoed is a date or nothing.
 var sdkVersion = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
 
-// blobReply answers picture URLs as Azure's blob service does. SDKs tell errors
-// by x-ms-error-code: a HEAD has no body to look at.
-func (s *Server) blobReply(ctx *fasthttp.RequestCtx) {
-	id := newRequestID()
+// sdkHeaders sets what Azure's SDKs expect in every answer.
+func sdkHeaders(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
-	h.Set("x-ms-request-id", id)
+	h.Set("x-ms-request-id", newRequestID())
 	version := string(ctx.Request.Header.Peek("x-ms-version"))
 	if !sdkVersion.MatchString(version) {
 		version = string(ctx.QueryArgs().Peek("sv"))
@@ -74,15 +72,20 @@ func (s *Server) blobReply(ctx *fasthttp.RequestCtx) {
 	if client := ctx.Request.Header.Peek("x-ms-client-request-id"); len(client) > 0 {
 		h.SetBytesV("x-ms-client-request-id", client)
 	}
+}
+
+// blobReply answers picture URLs as Azure's blob service does. SDKs tell errors
+// by x-ms-error-code: a HEAD has no body to look at.
+func (s *Server) blobReply(ctx *fasthttp.RequestCtx) {
 	_, err := s.call(ctx, func(ctx *fasthttp.RequestCtx) (any, error) { return nil, s.blob(ctx) })
 	drain(ctx)
 	if err != nil {
-		s.blobError(ctx, err, id)
+		s.blobError(ctx, err)
 	}
 	s.count("blob", fmt.Sprint(ctx.Response.StatusCode()))
 }
 
-func (s *Server) blobError(ctx *fasthttp.RequestCtx, err error, id string) {
+func (s *Server) blobError(ctx *fasthttp.RequestCtx, err error) {
 	row := blobCodes[len(blobCodes)-1]
 	for _, r := range blobCodes {
 		if errors.Is(err, r.err) {
@@ -96,7 +99,9 @@ func (s *Server) blobError(ctx *fasthttp.RequestCtx, err error, id string) {
 	if row.status == 304 {
 		return
 	}
-	ctx.Response.Header.Del(fasthttp.HeaderContentDisposition)
+	if row.status == 405 {
+		ctx.Response.Header.Set(fasthttp.HeaderAllow, "GET, HEAD, OPTIONS")
+	}
 	ctx.SetContentType("application/xml")
 	text := row.text
 	if strings.Contains(text, "%s") {
@@ -107,7 +112,7 @@ func (s *Server) blobError(ctx *fasthttp.RequestCtx, err error, id string) {
 		detail = "<AuthenticationErrorDetail>" + escapeXML(timeDetail(t)) + "</AuthenticationErrorDetail>"
 	}
 	ctx.SetBodyString(fmt.Sprintf(`<?xml version="1.0" encoding="utf-8"?><Error><Code>%s</Code><Message>%s`+"\nRequestId:%s\nTime:%s"+`</Message>%s</Error>`,
-		row.code, escapeXML(text), id, s.cfg.Now().UTC().Format("2006-01-02T15:04:05.0000000Z"), detail))
+		row.code, escapeXML(text), ctx.Response.Header.Peek("x-ms-request-id"), s.cfg.Now().UTC().Format("2006-01-02T15:04:05.0000000Z"), detail))
 }
 
 // timeDetail says when a token is good, in Azure's words.

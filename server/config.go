@@ -69,9 +69,19 @@ type Config struct {
 	Log *slog.Logger     // default slog.Default
 }
 
-// reserved are first path segments that are no container: ours, and those that
-// the APIs use.
-var reserved = []string{"picture", "sastoken", "portrait", "dfsapi", "qstorage", "console", "api", "healthz", "readyz", "metrics"}
+// ours are the first path segments of what is for the operator: no other origin
+// is let near them. reserved are those and the ones of the APIs: no containers.
+var (
+	ours     = []string{"console", "api", "healthz", "readyz", "metrics"}
+	reserved = append([]string{"picture", "sastoken", "portrait", "dfsapi", "qstorage"}, ours...)
+)
+
+// Check returns what is wrong with the operator's choices; they need not be
+// complete. It says the same as New, before anything is opened.
+func (c Config) Check() error {
+	_, err := c.withDefaults()
+	return err
+}
 
 // withDefaults returns c complete, or what is wrong with it.
 func (c Config) withDefaults() (Config, error) {
@@ -93,19 +103,15 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	switch u, err := url.Parse(c.PublicURL); {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "":
-		return c, fmt.Errorf("public URL %q: want http://host or https://host", c.PublicURL)
+	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "":
+		return c, fmt.Errorf("public-url %q: want http://host or https://host", c.PublicURL)
 	case CheckContainer(c.Account) != nil || slices.Contains(reserved, c.Account) || isGroup(c.Account):
 		return c, fmt.Errorf("account %q: want 3 to 63 of a-z 0-9 and single hyphens, and no word of a route", c.Account)
-	case len(c.AccountKeys) == 0 || slices.ContainsFunc(c.AccountKeys, func(k []byte) bool { return len(k) == 0 }):
-		return c, fmt.Errorf("an account key is empty")
-	case c.Apps == nil || c.Pictures == nil || c.Cache == nil:
-		return c, fmt.Errorf("applications and both stores are required")
 	}
 	slices.Sort(c.Thumbs)
 	c.Thumbs = slices.Compact(c.Thumbs)
 	if c.Thumbs[0] < 1 || c.Thumbs[len(c.Thumbs)-1] > 10000 {
-		return c, fmt.Errorf("thumbnail sizes are 1 to 10000 pixels")
+		return c, fmt.Errorf("thumb %v: want 1 to 10000 pixels", c.Thumbs)
 	}
 	return c, nil
 }

@@ -63,6 +63,10 @@ func (c *console) signedIn(session string, now time.Time) bool {
 
 func (s *Server) consoleRoutes(r *router.Router) {
 	r.GET("/", func(ctx *fasthttp.RequestCtx) {
+		if ctx.QueryArgs().Len() > 0 { // of the account, by an SDK
+			r.NotFound(ctx)
+			return
+		}
 		ctx.Response.Header.Set(fasthttp.HeaderLocation, "/console/")
 		ctx.SetStatusCode(fasthttp.StatusFound)
 	})

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 )
 
 var (
@@ -17,7 +18,7 @@ const trashPrefix = "delete-"
 
 // CheckContainer returns nil if name can be a container: blob.md section 3.
 func CheckContainer(name string) error {
-	if len(name) < 3 || len(name) > 63 {
+	if n := utf8.RuneCountInString(name); n < 3 || n > 63 {
 		return errContainerLength
 	}
 	for i, c := range []byte(name) {

@@ -29,7 +29,7 @@ func (s *Server) cors(h fasthttp.RequestHandler) fasthttp.RequestHandler {
 		}
 		drain(ctx)
 		if !allowed {
-			s.blobError(ctx, errOrigin, newRequestID())
+			s.blobError(ctx, errOrigin)
 			return
 		}
 		r := &ctx.Response.Header
@@ -42,14 +42,16 @@ func (s *Server) cors(h fasthttp.RequestHandler) fasthttp.RequestHandler {
 
 // allowOrigin names the request's origin in the answer if it is allowed.
 func (s *Server) allowOrigin(ctx *fasthttp.RequestCtx) bool {
+	r := &ctx.Response.Header
+	if len(s.cfg.CORS) > 0 { // without an Origin too: a cache may keep the answer
+		r.Add(fasthttp.HeaderVary, "Origin")
+	}
 	origin := string(ctx.Request.Header.Peek(fasthttp.HeaderOrigin))
 	anyOrigin := slices.Contains(s.cfg.CORS, "*")
 	if origin == "" || !anyOrigin && !slices.Contains(s.cfg.CORS, origin) {
 		return false
 	}
-	r := &ctx.Response.Header
 	r.Set(fasthttp.HeaderAccessControlAllowOrigin, origin)
 	r.Set(fasthttp.HeaderAccessControlExposeHeaders, corsExposed)
-	r.Add(fasthttp.HeaderVary, "Origin")
 	return true
 }

@@ -54,7 +54,7 @@ func (s *Server) saveImage(ctx *fasthttp.RequestCtx) (any, error) {
 	}
 	dot := strings.LastIndexByte(f.fileName, '.')
 	if dot < 0 || !slices.Contains(dfsapiExtensions, f.fileName[dot+1:]) {
-		return nil, fmt.Errorf("%w: %q", errExtension, f.fileName)
+		return nil, errExtension
 	}
 	req, err := s.verifySaveImage(ctx, f)
 	if err != nil {
@@ -89,15 +89,15 @@ func (s *Server) verifySaveImage(ctx *fasthttp.RequestCtx, f form) (saveRequest,
 	}
 	app, err := s.cfg.Apps.App(p.appKey)
 	if err != nil {
-		return saveRequest{}, fmt.Errorf("%w: %q", errNoApp, p.appKey)
+		return saveRequest{}, errNoApp
 	}
-	if !s.dfsapiSigned(app, p, f.dropped) {
+	if !s.dfsapiSigned(app, p, f.cut) {
 		return saveRequest{}, errSign
 	}
 	length, err := strconv.ParseUint(p.length, 10, 63)
 	switch {
 	case err != nil || int64(length) != f.fileSize:
-		return saveRequest{}, fmt.Errorf("%w: %q, sent %d", errLength, p.length, f.fileSize)
+		return saveRequest{}, errLength
 	case f.fileSize >= s.cfg.MaxUpload: // "小于8M"
 		return saveRequest{}, errTooLarge
 	}
@@ -107,19 +107,19 @@ func (s *Server) verifySaveImage(ctx *fasthttp.RequestCtx, f form) (saveRequest,
 		req.durable = true
 	case "false", "":
 	default:
-		return saveRequest{}, fmt.Errorf("%w: %q", errIsStorage, p.isStorage)
+		return saveRequest{}, errIsStorage
 	}
 	req.expires, err = s.cacheTime(p.cacheTime)
 	return req, err
 }
 
 // dfsapiSigned tries the application's live secrets.
-func (s *Server) dfsapiSigned(app store.App, p dfsapiRequest, dropped bool) bool {
+func (s *Server) dfsapiSigned(app store.App, p dfsapiRequest, cut bool) bool {
 	rules := sign.RulesAny
 	switch {
 	case s.cfg.StrictSign:
 		rules = sign.RulesStrict
-	case dropped:
+	case cut:
 		rules &^= sign.RuleForm
 	}
 	return slices.ContainsFunc(app.Secrets(), func(secret string) bool {
@@ -138,7 +138,7 @@ func (s *Server) cacheTime(text string) (time.Time, error) {
 		seconds, err = uint64(maxCacheTime/time.Second), nil
 	}
 	if err != nil || seconds == 0 {
-		return time.Time{}, fmt.Errorf("%w: %q", errCacheTime, text)
+		return time.Time{}, errCacheTime
 	}
 	life := time.Duration(min(seconds, uint64(maxCacheTime/time.Second))) * time.Second
 	return s.cfg.Now().Add(life), nil

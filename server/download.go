@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -38,34 +39,47 @@ func etag(o store.Object) string {
 }
 
 // serveObject answers GET and HEAD of an object with its body, or the part of it
-// that was asked for, and closes it. The caller has set Content-Type.
-func serveObject(ctx *fasthttp.RequestCtx, o store.Object, body io.ReadSeekCloser, r rules) error {
+// that was asked for, and closes it. headers sets what only belongs to an answer
+// with a body.
+func serveObject(ctx *fasthttp.RequestCtx, o store.Object, body io.ReadSeekCloser, r rules, modified time.Time, headers func()) error {
 	h := &ctx.Response.Header
-	tag := etag(o)
-	h.Set(fasthttp.HeaderETag, tag)
-	h.Set(fasthttp.HeaderAcceptRanges, "bytes")
-	if len(h.Peek(fasthttp.HeaderLastModified)) == 0 {
-		h.Set(fasthttp.HeaderLastModified, httpTime(o.Created))
+	tag, changed := etag(o), httpTime(modified)
+	p, err := r.plan(ctx, o.Size, tag, changed)
+	if err == nil || errors.Is(err, errNotModified) {
+		h.Set(fasthttp.HeaderETag, tag)
+		h.Set(fasthttp.HeaderLastModified, changed)
 	}
-	if err := r.conditions(ctx, tag, string(h.Peek(fasthttp.HeaderLastModified))); err != nil {
+	if errors.Is(err, errRange) {
+		h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes */%d", o.Size))
+	}
+	if err != nil {
 		body.Close()
 		return err
 	}
-	start, end := int64(0), o.Size
-	if !ctx.IsHead() {
-		var partial bool
-		var err error
-		if start, end, partial, err = r.requestedRange(ctx, o.Size, tag); err != nil {
-			h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes */%d", o.Size))
-			body.Close()
-			return err
-		}
-		if partial {
-			ctx.SetStatusCode(fasthttp.StatusPartialContent)
-			h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes %d-%d/%d", start, end-1, o.Size))
-		}
+	h.Set(fasthttp.HeaderAcceptRanges, "bytes")
+	headers()
+	if p.partial {
+		ctx.SetStatusCode(fasthttp.StatusPartialContent)
+		h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes %d-%d/%d", p.start, p.end-1, o.Size))
 	}
-	return send(ctx, body, start, end)
+	return send(ctx, body, p.start, p.end)
+}
+
+// span is what a request is answered with: the bytes [start, end).
+type span struct {
+	start, end int64
+	partial    bool
+}
+
+// plan evaluates conditions, then the range. A HEAD has no range.
+func (r rules) plan(ctx *fasthttp.RequestCtx, size int64, tag, modified string) (span, error) {
+	if err := r.conditions(ctx, tag, modified); err != nil {
+		return span{}, err
+	}
+	if ctx.IsHead() {
+		return span{0, size, false}, nil
+	}
+	return r.requestedRange(ctx, size, tag)
 }
 
 // send makes [start, end) of body the response body. What is in memory goes out
@@ -144,23 +158,23 @@ func modifiedAfter(modified string, t time.Time) bool {
 // requestedRange returns the bytes that a GET asks for: all of them, and not
 // partial, where the header asks for nothing that is served (several ranges,
 // other units, nonsense).
-func (r rules) requestedRange(ctx *fasthttp.RequestCtx, size int64, tag string) (start, end int64, partial bool, err error) {
+func (r rules) requestedRange(ctx *fasthttp.RequestCtx, size int64, tag string) (span, error) {
 	h := &ctx.Request.Header
 	text := string(h.Peek(fasthttp.HeaderRange))
 	if r.azure && len(h.Peek("x-ms-range")) > 0 {
 		text = string(h.Peek("x-ms-range"))
 	}
 	if cond := string(h.Peek(fasthttp.HeaderIfRange)); cond != "" && !matches(cond, tag) {
-		return 0, size, false, nil
+		return span{0, size, false}, nil
 	}
 	start, end, ok := parseRange(text, size, !r.azure)
 	switch {
 	case !ok:
-		return 0, size, false, nil
+		return span{0, size, false}, nil
 	case start >= size:
-		return 0, 0, false, errRange
+		return span{}, errRange
 	}
-	return start, end, true, nil
+	return span{start, end, true}, nil
 }
 
 // parseRange reads "bytes=s-e" and "bytes=s-", and with suffixes "bytes=-n", as

@@ -28,8 +28,8 @@ var (
 
 // form is an upload: text fields as sent, and one file.
 type form struct {
-	fields  []sign.Field
-	dropped bool // a field was too large to be kept
+	fields []sign.Field
+	cut    bool // a field was too large to be kept whole
 
 	file     []byte // at most one byte more than the limit
 	fileName string
@@ -85,9 +85,11 @@ func readForm(body io.Reader, boundary, prefer string, limit int64) (form, error
 		case !isFile:
 			err = f.readField(name, part)
 		case !hasFile || !preferred && strings.TrimSuffix(name, "[]") == prefer:
-			hasFile, preferred = true, strings.TrimSuffix(name, "[]") == prefer
 			f.fileName = fileName
 			err = f.readFile(part, limit)
+			// an input of a page without a file chosen is none
+			hasFile = fileName != "" || f.fileSize > 0
+			preferred = hasFile && strings.TrimSuffix(name, "[]") == prefer
 		default:
 			_, err = io.Copy(io.Discard, part)
 		}
@@ -98,17 +100,14 @@ func readForm(body io.Reader, boundary, prefer string, limit int64) (form, error
 }
 
 func (f *form) readField(name string, part io.Reader) error {
-	value, err := io.ReadAll(io.LimitReader(part, maxField+1))
+	value, err := io.ReadAll(io.LimitReader(part, maxField))
 	if err != nil {
 		return err
 	}
-	if len(value) > maxField {
-		f.dropped = true
-		_, err := io.Copy(io.Discard, part)
-		return err
-	}
 	f.fields = append(f.fields, sign.Field{Name: name, Value: string(value)})
-	return nil
+	rest, err := io.Copy(io.Discard, part)
+	f.cut = f.cut || rest > 0
+	return err
 }
 
 func (f *form) readFile(part io.Reader, limit int64) error {

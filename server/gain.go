@@ -86,7 +86,6 @@ func (s *Server) gainImage(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	ctx.SetContentType(req.format.MediaType())
 	w, h := obj.Width, obj.Height
 	if req.scaling != nil {
 		if w, h, err = req.scaling.Size(w, h); err != nil {
@@ -95,7 +94,7 @@ func (s *Server) gainImage(ctx *fasthttp.RequestCtx) error {
 		}
 	}
 	if w == obj.Width && h == obj.Height && req.format.MediaType() == obj.MediaType {
-		return serveObject(ctx, obj, body, nginxRules)
+		return serveObject(ctx, obj, body, nginxRules, obj.Created, func() { ctx.SetContentType(obj.MediaType) })
 	}
 	defer body.Close()
 	data, err := io.ReadAll(body)
@@ -104,6 +103,7 @@ func (s *Server) gainImage(ctx *fasthttp.RequestCtx) error {
 	}
 	return s.decoding(func() error {
 		made, err := thumb.Convert(data, s.cfg.Limits, req.format, w, h)
+		ctx.SetContentType(req.format.MediaType())
 		ctx.SetBody(made.Data)
 		return err
 	})
@@ -121,8 +121,8 @@ func parseGain(rawQuery string) (gainRequest, error) {
 	if err != nil {
 		return gainRequest{}, errNoParams
 	}
-	for _, values := range q {
-		if len(values) > 1 {
+	for _, name := range []string{"file", "group", "isStorage", "scaling"} {
+		if len(q[name]) > 1 {
 			return gainRequest{}, errDuplicate
 		}
 	}

@@ -84,14 +84,12 @@ func (s *Server) link(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	h := &ctx.Response.Header
-	h.SetContentType(obj.MediaType)
-	modified := httpTime(id.Created())
-	h.Set(fasthttp.HeaderLastModified, modified)
-	if name, err := query(ctx, "filename"); err == nil && name != "" {
-		h.Set(fasthttp.HeaderContentDisposition, `attachment; filename="`+safeFileName(name)+`"`)
-	}
-	return serveObject(ctx, obj, body, nginxRules)
+	return serveObject(ctx, obj, body, nginxRules, id.Created(), func() {
+		ctx.SetContentType(obj.MediaType)
+		if name, err := query(ctx, "filename"); err == nil && name != "" {
+			ctx.Response.Header.Set(fasthttp.HeaderContentDisposition, `attachment; filename="`+safeFileName(name)+`"`)
+		}
+	})
 }
 
 func (s *Server) checkLinkToken(ctx *fasthttp.RequestCtx, path string) error {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -29,7 +30,7 @@ func (s *Server) refused(ctx *fasthttp.RequestCtx, err error, known bool) {
 		ctx.SetUserValue(refusal, err.Error())
 		return
 	}
-	s.cfg.Log.Error("request failed", "method", string(ctx.Method()), "path", string(ctx.Path()), "err", err)
+	s.cfg.Log.Error("request failed", "method", string(ctx.Method()), "path", safePath(ctx), "err", err)
 }
 
 // logged writes one line per request, without the query: tokens are there. Reads
@@ -44,14 +45,32 @@ func (s *Server) logged(ctx *fasthttp.RequestCtx, start time.Time) {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("method", string(ctx.Method())), slog.String("path", string(ctx.Path())),
-		slog.Int("status", status), slog.Int("bytes", ctx.Response.Header.ContentLength()),
+		slog.String("method", string(ctx.Method())), slog.String("path", safePath(ctx)),
+		slog.Int("status", status), slog.Int("bytes", sent(ctx)),
 		slog.Duration("took", time.Since(start)), slog.String("from", ctx.RemoteIP().String()),
 	}
 	if why, ok := ctx.UserValue(refusal).(string); ok {
 		attrs = append(attrs, slog.String("refused", why))
 	}
 	s.cfg.Log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// safePath is the path up to where a query may have slipped into it: a "?" that
+// was escaped, or an "&" in its place, would bring a token into the log.
+func safePath(ctx *fasthttp.RequestCtx) string {
+	path := string(ctx.Path())
+	if i := strings.IndexAny(path, "?&=%"); i >= 0 {
+		return path[:i] + "…"
+	}
+	return path
+}
+
+// sent is the length of the answer's body.
+func sent(ctx *fasthttp.RequestCtx) int {
+	if ctx.Response.SkipBody || ctx.Response.IsBodyStream() {
+		return max(ctx.Response.Header.ContentLength(), 0)
+	}
+	return len(ctx.Response.Body())
 }
 
 // badRequest answers what fasthttp could not read as a request.

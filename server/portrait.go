@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -74,7 +75,10 @@ func (s *Server) portraitCall(ctx *fasthttp.RequestCtx) (call, string, error) {
 	c, err := s.qcall(ctx, nil, func(v map[string]string) error {
 		container = portraitContainer(v["app-key"])
 		if err := CheckContainer(container); err != nil {
-			return fmt.Errorf("%w: container %q: %v", errField, container, err)
+			return fmt.Errorf("%w: container: %v", errField, err)
+		}
+		if strings.Trim(v["account"], ".") == "" { // a folder that browsers resolve away
+			return fmt.Errorf("%w: account", errField)
 		}
 		return nil
 	})

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
 
@@ -32,7 +33,7 @@ var (
 	errNoPicture  = errors.New("URL names no picture")
 )
 
-// Longest values of headers and query, in bytes.
+// Longest values of headers and query, in characters.
 const (
 	maxValue      = 128
 	maxResourceID = 256
@@ -50,7 +51,7 @@ type value struct {
 	name   string
 	inURL  bool                   // in the query, else a header
 	format func(text string) bool // nil: anything
-	max    int                    // bytes; 0: any number
+	max    int                    // characters; 0: any number
 }
 
 // common are the values that every call has.
@@ -73,20 +74,20 @@ type call struct {
 // the call's own values, and check may refuse what they say together.
 func (s *Server) qcall(ctx *fasthttp.RequestCtx, extra []value, check func(map[string]string) error) (call, error) {
 	if lang, err := query(ctx, "lang"); err != nil || !knownLang(lang) {
-		return call{}, fmt.Errorf("%w: %q", errLang, lang)
+		return call{}, errLang
 	}
 	c := call{values: make(map[string]string)}
 	if err := c.collect(ctx, slices.Concat(common, extra)); err != nil {
 		return c, err
 	}
-	for _, v := range slices.Concat(common, extra) {
-		if v.max > 0 && len(c.values[v.name]) > v.max {
-			return c, fmt.Errorf("%w: %s", errFieldLong, v.name)
-		}
-	}
 	if check != nil {
 		if err := check(c.values); err != nil {
 			return c, err
+		}
+	}
+	for _, v := range slices.Concat(common, extra) {
+		if v.max > 0 && utf8.RuneCountInString(c.values[v.name]) > v.max {
+			return c, fmt.Errorf("%w: %s", errFieldLong, v.name)
 		}
 	}
 	return c, s.authenticate(&c)
@@ -115,7 +116,7 @@ func (c *call) collect(ctx *fasthttp.RequestCtx, values []value) error {
 	}
 	for _, v := range values {
 		if v.format != nil && !v.format(c.values[v.name]) {
-			return fmt.Errorf("%w: %s %q", errField, v.name, c.values[v.name])
+			return fmt.Errorf("%w: %s", errField, v.name)
 		}
 	}
 	return nil
@@ -125,7 +126,7 @@ func (c *call) collect(ctx *fasthttp.RequestCtx, values []value) error {
 // signature, time and account.
 func (s *Server) authenticate(c *call) (err error) {
 	if c.app, err = s.cfg.Apps.App(c.values["app-key"]); err != nil {
-		return fmt.Errorf("%w: %q", errUnknownApp, c.values["app-key"])
+		return errUnknownApp
 	}
 	at := c.values["signature-time"]
 	for _, secret := range c.app.Secrets() {
@@ -140,7 +141,7 @@ func (s *Server) authenticate(c *call) (err error) {
 		return err
 	}
 	if s.cfg.RegisteredAccounts && !slices.Contains(c.app.Accounts, c.values["account"]) {
-		return fmt.Errorf("%w: %q", errAccount, c.values["account"])
+		return errAccount
 	}
 	return nil
 }
@@ -150,9 +151,9 @@ func isTime(s string) bool { return len(s) == 10 && strings.Trim(s, "0123456789"
 // IsAccount says whether a text can be the account of a call.
 func IsAccount(s string) bool { return isID(s) && len(s) <= maxValue }
 
-// isID accepts [A-Za-z0-9._@-]; a name of dots would be resolved away in a URL.
+// isID accepts [A-Za-z0-9._@-].
 func isID(s string) bool {
-	return strings.Trim(s, ".") != "" && !strings.ContainsFunc(s, func(r rune) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return !isAlnum(r) && !strings.ContainsRune("._@-", r)
 	})
 }
@@ -176,8 +177,9 @@ func (s *Server) uploadPicture(ctx *fasthttp.RequestCtx) (any, error) {
 	var container string
 	c, err := s.qcall(ctx, []value{{name: "resource-id", format: isResourceID, max: maxResourceID}}, func(v map[string]string) error {
 		container = strings.ToLower(v["app-key"] + "-picture-" + strings.ReplaceAll(v["resource-id"], "/", "-"))
-		if err := CheckContainer(container); err != nil {
-			return fmt.Errorf("%w: container %q: %v", errField, container, err)
+		// one that is too long by itself is told so
+		if err := CheckContainer(container); err != nil && len(v["resource-id"]) <= maxResourceID {
+			return fmt.Errorf("%w: container: %v", errField, err)
 		}
 		return nil
 	})
@@ -185,7 +187,7 @@ func (s *Server) uploadPicture(ctx *fasthttp.RequestCtx) (any, error) {
 		return nil, err
 	}
 	if s.owner(container) != c.app.Key {
-		return nil, fmt.Errorf("%w: container %q is another application's", errField, container)
+		return nil, fmt.Errorf("%w: container is another application's", errField)
 	}
 	data, err := s.pictureFile(ctx)
 	if err != nil {
@@ -312,18 +314,42 @@ func (s *Server) deletePicture(ctx *fasthttp.RequestCtx) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		names = slices.DeleteFunc(names, func(name string) bool { return taken[name] })
 		for _, name := range names {
-			if !taken[name] {
-				taken[name] = true
-				moves = append(moves, store.Rename{From: name, To: trashPrefix + name, Deleted: s.cfg.Now()})
-			}
+			taken[name] = true
 		}
+		renames, err := s.toTrash(names)
+		if err != nil {
+			return nil, err
+		}
+		moves = append(moves, renames...)
 	}
 	err = s.cfg.Pictures.Move(moves...)
 	if errors.Is(err, store.ErrNotFound) { // another call was faster
 		err = errNoPicture
 	}
 	return "", err
+}
+
+// toTrash returns the moves that delete the variants of one picture, softly:
+// container/folder/file becomes delete-container/folder/file. Where an earlier
+// picture of that name lies in the trash, the folder gets a suffix of its own.
+func (s *Server) toTrash(names []string) ([]store.Rename, error) {
+	now, suffix := s.cfg.Now(), ""
+	for _, name := range names {
+		_, err := s.cfg.Pictures.Stat(trashPrefix + name)
+		if err == nil {
+			suffix = "." + s.folders.next(now)
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+	}
+	renames := make([]store.Rename, len(names))
+	for i, name := range names {
+		slash := strings.LastIndexByte(name, '/')
+		renames[i] = store.Rename{From: name, To: trashPrefix + name[:slash] + suffix + name[slash:], Deleted: now}
+	}
+	return renames, nil
 }
 
 // fileURLs reads the list of a delete call: {"fileUrls":[...]}, or the query
@@ -347,6 +373,7 @@ func fileURLs(ctx *fasthttp.RequestCtx) ([]string, error) {
 	var req struct {
 		FileURLs []string `json:"fileUrls"`
 	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // a byte order mark, as .NET writes
 	if err := json.Unmarshal(data, &req); err != nil || len(req.FileURLs) == 0 {
 		return nil, fmt.Errorf("%w: %v", errBody, err)
 	}
@@ -354,7 +381,8 @@ func fileURLs(ctx *fasthttp.RequestCtx) ([]string, error) {
 }
 
 // namedBy returns the names of all variants of the picture that a URL names by
-// its last three segments; host and scheme may be those of an earlier server.
+// its last three segments; host and scheme may be those of an earlier server. No
+// error quotes it: clients pass URLs with their tokens.
 func (s *Server) namedBy(c call, rawURL string) ([]string, error) {
 	path, _, _ := strings.Cut(rawURL, "?")
 	path, _, _ = strings.Cut(path, "#")
@@ -363,21 +391,21 @@ func (s *Server) namedBy(c call, rawURL string) ([]string, error) {
 	}
 	segments := strings.Split(strings.Trim(path, "/"), "/")
 	if len(segments) < 3 {
-		return nil, fmt.Errorf("%w: %q", errNoPicture, rawURL)
+		return nil, fmt.Errorf("%w: too short", errNoPicture)
 	}
 	segments = segments[len(segments)-3:]
 	for i := range segments {
 		var err error
 		if segments[i], err = url.PathUnescape(segments[i]); err != nil {
-			return nil, fmt.Errorf("%w: %q", errNoPicture, rawURL)
+			return nil, fmt.Errorf("%w: broken escape", errNoPicture)
 		}
 	}
 	if s.owner(segments[0]) != c.app.Key {
-		return nil, fmt.Errorf("%w: %q", errAuthority, segments[0])
+		return nil, errAuthority
 	}
 	name := strings.Join(segments, "/")
 	if _, err := s.cfg.Pictures.Stat(name); errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("%w: %q", errNoPicture, name)
+		return nil, errNoPicture
 	} else if err != nil {
 		return nil, err
 	}

@@ -68,8 +68,9 @@ func (s *Server) form(ctx *fasthttp.RequestCtx, prefer string) (form, error) {
 	if err != nil {
 		return form{}, err
 	}
-	// the picture, once more as a text field, and the rest
-	limit := 2*s.cfg.MaxUpload + 1<<20
+	// the picture, once more as a text field, and the rest: what is beyond the
+	// limits of its parts is read as it would be drained, and not kept
+	limit := max(2*s.cfg.MaxUpload+1<<20, maxDrain)
 	src := &io.LimitedReader{R: body(ctx), N: limit}
 	f, err := readForm(src, b, prefer, s.cfg.MaxUpload)
 	if src.N == 0 && err != nil {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -44,9 +45,10 @@ func (s *Server) routes() fasthttp.RequestHandler {
 	}
 
 	// the server itself
-	r.GET("/healthz", s.healthz)
-	r.GET("/readyz", s.readyz)
-	r.GET("/metrics", s.metrics)
+	for path, h := range map[string]fasthttp.RequestHandler{"/healthz": s.healthz, "/readyz": s.readyz, "/metrics": s.metrics} {
+		r.GET(path, h)
+		r.HEAD(path, h)
+	}
 	s.consoleRoutes(r)
 
 	// pictures: /{group}/M00/HH/LL/{file}, else blob.md
@@ -58,6 +60,11 @@ func (s *Server) routes() fasthttp.RequestHandler {
 			api(ctx)
 			return
 		}
+		if first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); slices.Contains(ours, first) {
+			ctx.SetStatusCode(fasthttp.StatusNotFound)
+			return
+		}
+		sdkHeaders(ctx)
 		pictures(ctx)
 	}
 	return r.Handler

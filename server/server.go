@@ -3,10 +3,10 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -47,21 +47,27 @@ type Server struct {
 	set      *metrics.Set
 	ready    atomic.Bool
 	console  console
-	stop     chan struct{}
+	stopped  context.Context // ends with Shutdown
+	stop     context.CancelFunc
 }
 
 // New returns a server for cfg, or what is wrong with it.
 func New(cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
-	if err != nil {
-		return nil, fmt.Errorf("server: %w", err)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(cfg.AccountKeys) == 0 || slices.ContainsFunc(cfg.AccountKeys, func(k []byte) bool { return len(k) == 0 }):
+		return nil, errors.New("an account key is empty")
+	case cfg.Apps == nil || cfg.Pictures == nil || cfg.Cache == nil:
+		return nil, errors.New("applications and both stores are required")
 	}
 	s := &Server{
 		cfg:      cfg,
 		decoders: make(chan struct{}, runtime.NumCPU()),
 		set:      metrics.NewSet(),
-		stop:     make(chan struct{}),
 	}
+	s.stopped, s.stop = context.WithCancel(context.Background())
 	s.console.setup(cfg)
 	s.http = &fasthttp.Server{
 		Name:    "tintype",
@@ -96,18 +102,24 @@ func bodyDeadline(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	return fasthttp.RequestConfig{ReadTimeout: bodyGrace + time.Duration(length/bodyRate)*time.Second}
 }
 
-// Serve answers connections of ln until Shutdown.
+// Serve answers connections of ln until Shutdown, and closes it.
 func (s *Server) Serve(ln net.Listener) error {
+	stopClosing := context.AfterFunc(s.stopped, func() { ln.Close() })
+	defer stopClosing()
 	go s.sweep()
-	s.ready.Store(true)
-	return s.http.Serve(patientListener{ln})
+	s.ready.Store(s.stopped.Err() == nil)
+	err := s.http.Serve(patientListener{ln})
+	if s.stopped.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // Shutdown stops accepting and waits for requests in flight, as long as ctx
 // lasts. Readiness is taken back first.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.ready.Store(false)
-	close(s.stop)
+	s.stop()
 	return s.http.ShutdownWithContext(ctx)
 }
 
@@ -117,7 +129,7 @@ func (s *Server) sweep() {
 	defer tick.Stop()
 	for {
 		select {
-		case <-s.stop:
+		case <-s.stopped.Done():
 			return
 		case <-tick.C:
 		}
@@ -135,7 +147,7 @@ func (s *Server) call(ctx *fasthttp.RequestCtx, h handler) (res any, err error) 
 	defer func() {
 		if p := recover(); p != nil {
 			s.set.GetOrCreateCounter("tintype_panics_total").Inc()
-			s.cfg.Log.Error("panic", "path", string(ctx.Path()), "panic", p, "stack", string(debug.Stack()))
+			s.cfg.Log.Error("panic", "path", safePath(ctx), "panic", p, "stack", string(debug.Stack()))
 			res, err = nil, errPanic
 		}
 	}()

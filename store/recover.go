@@ -22,7 +22,8 @@ const indexName = "meta.db"
 func openIndex(dir string) (*bbolt.DB, error) {
 	path := filepath.Join(dir, indexName)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := makeIndex(dir, path); err != nil {
+		err := makeIndex(dir, path)
+		if _, missing := os.Stat(path); err != nil && missing != nil {
 			return nil, fmt.Errorf("store: make %s: %w", path, err)
 		}
 	}
@@ -78,10 +79,14 @@ func faults(err *error) func() {
 }
 
 func makeIndex(dir, path string) error {
-	fresh := filepath.Join(dir, "tmp", indexName)
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	// a name of its own: several processes may come first
+	file, err := os.CreateTemp(filepath.Join(dir, "tmp"), indexName)
+	if err != nil {
 		return err
 	}
+	fresh := file.Name()
+	defer os.Remove(fresh)
+	file.Close()
 	db, err := openBolt(fresh)
 	if err != nil {
 		return err
@@ -100,7 +105,8 @@ func makeIndex(dir, path string) error {
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(fresh, path); err != nil {
+	// unlike a rename, a link never replaces the index of who was faster
+	if err := os.Link(fresh, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return syncDir(dir)

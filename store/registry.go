@@ -51,6 +51,7 @@ func (a App) Secrets() []string {
 type keyFile struct {
 	Format     int            `json:"format"`
 	AccountKey []byte         `json:"account_key"` // for SAS tokens, 64 random bytes
+	Used       bool           `json:"used"`        // an application has been added, once
 	Apps       map[string]App `json:"apps"`        // by key
 	// by application, which may be one that is not in Apps
 	Accounts map[string][]string `json:"accounts"`
@@ -60,10 +61,9 @@ type keyFile struct {
 // one file, which is replaced whole: a change that returned nil is on the disk.
 // Its methods may be called concurrently.
 type Registry struct {
-	path  string
-	fresh bool
-	mu    sync.RWMutex // guards file
-	file  keyFile
+	path string
+	mu   sync.RWMutex // guards file
+	file keyFile
 }
 
 // OpenRegistry reads dir/keys.json and makes it, with a new account key, where it
@@ -74,7 +74,6 @@ func OpenRegistry(dir string) (*Registry, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		key := make([]byte, 64)
 		rand.Read(key)
-		r.fresh = true
 		return r, r.save(keyFile{Format: 1, AccountKey: key})
 	}
 	if err != nil {
@@ -114,9 +113,12 @@ func (r *Registry) save(f keyFile) error {
 	return nil
 }
 
-// Fresh says whether this call of OpenRegistry made the file: the data directory
-// is used for the first time.
-func (r *Registry) Fresh() bool { return r.fresh }
+// Fresh says whether no application has ever been added.
+func (r *Registry) Fresh() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return !r.file.Used
+}
 
 // AccountKey returns the key that signs SAS tokens.
 func (r *Registry) AccountKey() []byte {
@@ -172,7 +174,7 @@ func (r *Registry) AddApp(key, secret string, now time.Time) (App, error) {
 				return fmt.Errorf("%w: %q", ErrAppExists, have)
 			}
 		}
-		f.Apps[key] = app
+		f.Apps[key], f.Used = app, true
 		return nil
 	})
 }

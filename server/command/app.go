@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -25,6 +26,9 @@ func (p *program) appCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withData(cmd, func(_ context.Context, l *live) error {
 				app, err := l.apps.AddApp(args[0], secret, time.Now())
+				if errors.Is(err, store.ErrAppKey) {
+					return usageError{err}
+				}
 				if err == nil {
 					p.printSecret(app)
 				}
@@ -48,7 +52,7 @@ func (p *program) appCommand() *cobra.Command {
 		Use: "rotate KEY", Short: "Give an application a new secret; the one before stays valid", Args: exactly(1, false, "KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withData(cmd, func(_ context.Context, l *live) error {
-				app, err := l.apps.RotateApp(args[0])
+				app, err := l.apps.rotate(args[0])
 				if err == nil {
 					p.printSecret(app)
 				}
@@ -59,7 +63,7 @@ func (p *program) appCommand() *cobra.Command {
 	remove := &cobra.Command{
 		Use: "remove KEY", Short: "Remove an application; its pictures stay", Args: exactly(1, false, "KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withData(cmd, func(_ context.Context, l *live) error { return l.apps.RemoveApp(args[0]) })
+			return p.withData(cmd, func(_ context.Context, l *live) error { return l.apps.remove(args[0]) })
 		},
 	}
 	app.AddCommand(add, list, rotate, remove)

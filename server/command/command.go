@@ -47,13 +47,13 @@ func run(ctx context.Context, p *program) int {
 	switch usage := (usageError{}); {
 	case err == nil:
 		return 0
-	case errors.Is(err, errSilent):
-		return 1
-	case errors.As(err, &usage):
+	case !errors.Is(err, errSilent):
 		fmt.Fprintln(p.stderr, "tintype:", err)
-		return 2
+		fallthrough
 	default:
-		fmt.Fprintln(p.stderr, "tintype:", err)
+		if errors.As(err, &usage) {
+			return 2
+		}
 		return 1
 	}
 }

@@ -69,6 +69,28 @@ func (a apps) Apps() []store.App {
 	return all
 }
 
+// rotate and remove are for the applications of the registry alone.
+func (a apps) rotate(key string) (store.App, error) {
+	if err := a.mine(key); err != nil {
+		return store.App{}, err
+	}
+	return a.RotateApp(key)
+}
+
+func (a apps) remove(key string) error {
+	if err := a.mine(key); err != nil {
+		return err
+	}
+	return a.RemoveApp(key)
+}
+
+func (a apps) mine(key string) error {
+	if slices.ContainsFunc(a.given, func(o store.App) bool { return o.Key == key }) {
+		return fmt.Errorf("application %q was given to the server by --app: change it there", key)
+	}
+	return nil
+}
+
 // withData runs f on the data directory, in the server that has it open or here.
 func (p *program) withData(cmd *cobra.Command, f func(context.Context, *live) error) error {
 	if p.live != nil {

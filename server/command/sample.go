@@ -63,7 +63,9 @@ func curlUpload(publicURL string, app store.App, file string, length int) string
 	for _, f := range append(fields, sign.Field{Name: "sign", Value: sign.DFSAPISign(app.Secret, fields)}) {
 		fmt.Fprintf(&b, " -F %s=%s", f.Name, f.Value)
 	}
-	fmt.Fprintf(&b, " -F %s %s/dfsapi/v2/saveImage", shellQuote("mmfile=@"+file), publicURL)
+	// in double quotes for curl, to which "," and ";" mean something
+	inner := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(file)
+	fmt.Fprintf(&b, " -F %s %s/dfsapi/v2/saveImage", shellQuote(`mmfile=@"`+inner+`"`), publicURL)
 	return b.String()
 }
 

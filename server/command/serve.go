@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -50,7 +51,11 @@ func (p *program) serve(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	log := p.set.logger(p.stderr)
-	if _, err := p.set.serverConfig(); err != nil { // before anything is made
+	cfg, err := p.set.serverConfig() // before anything is made
+	if err != nil {
+		return err
+	}
+	if _, err := newApps(nil, p.set.apps); err != nil {
 		return err
 	}
 	cache, err := store.NewCache(int64(p.set.cacheSize))
@@ -62,6 +67,13 @@ func (p *program) serve(ctx context.Context) error {
 		return err
 	}
 	defer ln.Close()
+	if p.set.publicURL == "" {
+		p.set.publicURL = "http://" + reachable(ln.Addr())
+	}
+	cfg.PublicURL = p.set.publicURL
+	if err := cfg.Check(); err != nil {
+		return usagef("--%w", err)
+	}
 	data, err := store.OpenData(p.set.data, store.Options{Cache: cache, Log: log})
 	if errors.Is(err, store.ErrLocked) {
 		return fmt.Errorf("%s is in use by another tintype; stop it, or give this one a --data of its own", p.set.data)
@@ -78,14 +90,16 @@ func (p *program) serve(ctx context.Context) error {
 
 // listen opens the port, and says what to do where it is taken.
 func (p *program) listen() (net.Listener, error) {
+	_, port, err := net.SplitHostPort(p.set.listen)
+	if _, notPort := strconv.ParseUint(port, 10, 16); err != nil || notPort != nil {
+		return nil, usagef("--listen %q: want HOST:PORT, such as 127.0.0.1:8080", p.set.listen)
+	}
 	ln, err := net.Listen("tcp", p.set.listen)
-	switch addr := new(net.AddrError); {
+	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%s is taken by another program; stop it, or choose another address: tintype serve --listen %s", p.set.listen, nextPort(p.set.listen))
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("not allowed to listen on %s; choose a port above 1023: tintype serve --listen 127.0.0.1:8080", p.set.listen)
-	case errors.As(err, &addr):
-		return nil, usagef("--listen %q: want HOST:PORT, such as 127.0.0.1:8080", p.set.listen)
 	}
 	return ln, err
 }
@@ -107,9 +121,6 @@ func nextPort(addr string) string {
 }
 
 func (p *program) serveData(ctx context.Context, restoreSignals func(), ln net.Listener, l *live, log *slog.Logger) error {
-	if l.cfg.PublicURL == "" {
-		l.cfg.PublicURL = "http://" + reachable(ln.Addr())
-	}
 	l.cfg.SourceIP = sourceIP(l.cfg.PublicURL)
 	l.cfg.Log = log
 	first := l.data.Registry.Fresh() && len(l.apps.given) == 0
@@ -118,7 +129,7 @@ func (p *program) serveData(ctx context.Context, restoreSignals func(), ln net.L
 	}
 	srv, err := server.New(l.cfg)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	admin, err := serveAdmin(ctx, p.set.data, l)
 	if err != nil { // a file system without sockets: the server is whole without
@@ -126,14 +137,14 @@ func (p *program) serveData(ctx context.Context, restoreSignals func(), ln net.L
 	} else {
 		defer admin.Close()
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(ln) }()
 	fmt.Fprintf(p.stdout, "tintype %s listens on %s, data in %s\n", version(), l.cfg.PublicURL, p.set.data)
 	if first {
 		if err := p.firstStart(l); err != nil {
 			return err
 		}
 	}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(ln) }()
 	select {
 	case err := <-ended:
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -130,7 +131,7 @@ func (s *settings) load(cmd *cobra.Command) error {
 func (s *settings) loadFile(flags, known *pflag.FlagSet, given map[string]bool) error {
 	var file map[string]any
 	if _, err := toml.DecodeFile(s.config, &file); err != nil {
-		return usagef("config file: %s", strings.ReplaceAll(err.Error(), "\n", " "))
+		return usagef("config file %s: %s", s.config, strings.ReplaceAll(err.Error(), "\n", " "))
 	}
 	var names []string
 	known.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
@@ -199,6 +200,14 @@ func (s *settings) serverConfig() (server.Config, error) {
 	}
 	if slices.Equal(cfg.CORS, []string{"none"}) {
 		cfg.CORS = nil
+	}
+	for _, origin := range cfg.CORS {
+		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
+			return cfg, usagef("--cors %q: want *, none or an origin such as https://example.com", origin)
+		}
+	}
+	if s.maxUpload == 0 {
+		return cfg, usagef("--max-upload 0 takes no picture")
 	}
 	// the secret that FastDFS's http.conf comes with is known to everyone
 	if s.tokenSecret == "FastDFS1234567890" {

@@ -121,7 +121,14 @@ func (p *program) tokenSAS() *cobra.Command {
 					return err
 				}
 				signed, err := sign.Issue(k.sas[0], r, t)
-				if err != nil {
+				switch {
+				case errors.Is(err, sign.ErrPermissionSyntax):
+					return usagef("--permissions %q: want letters of racwdl, in that order", t.Permissions)
+				case errors.Is(err, sign.ErrTime):
+					return usagef("--expiry %s is not after --start %s", t.Expiry, t.Start)
+				case errors.Is(err, sign.ErrMalformed):
+					return usagef("--version %q: want a date from 2012-02-12 on, such as %s", t.Version, sign.QStorageVersion)
+				case err != nil:
 					return usageError{err}
 				}
 				fmt.Fprintln(p.stdout, signed.Query())
@@ -163,7 +170,11 @@ func (p *program) tokenFastDFS() *cobra.Command {
 				if !cmd.Flags().Changed("ts") {
 					ts = time.Now().Unix()
 				}
-				fmt.Fprintf(p.stdout, "token=%s&ts=%d\n", sign.FastDFSToken(linkPath(args[0]), k.secret, ts), ts)
+				path, err := linkPath(args[0])
+				if err != nil || ts < 0 {
+					return usagef("want group1/M00/.. or M00/.. and a time stamp from 0 on: %q, %d", args[0], ts)
+				}
+				fmt.Fprintf(p.stdout, "token=%s&ts=%d\n", sign.FastDFSToken(path, k.secret, ts), ts)
 				return nil
 			})
 		},
@@ -173,15 +184,16 @@ func (p *program) tokenFastDFS() *cobra.Command {
 }
 
 // linkPath returns what a token signs of a path or URL: M00/.. without the group.
-func linkPath(text string) string {
+func linkPath(text string) (string, error) {
 	if u, err := url.Parse(text); err == nil {
 		text = u.Path
 	}
 	text = strings.TrimPrefix(text, "/")
-	if id, err := sign.ParseFileID(text); err == nil {
-		return id.Path()
+	if strings.HasPrefix(text, "M") {
+		text = "group1/" + text
 	}
-	return text
+	id, err := sign.ParseFileID(text)
+	return id.Path(), err
 }
 
 func (p *program) tokenSign() *cobra.Command {
@@ -195,7 +207,7 @@ func (p *program) tokenSign() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if !cmd.Flags().Changed("length") {
+				if !cmd.Flags().Changed("length") || length < 0 {
 					return usagef("--length is needed: the bytes of the file")
 				}
 				fields := []sign.Field{{Name: "appKey", Value: app}, {Name: "length", Value: strconv.FormatInt(length, 10)}}

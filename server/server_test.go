@@ -1,0 +1,461 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp/fasthttputil"
+
+	"tintype/sign"
+	"tintype/store"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+const (
+	testApp    = "appqforumdev" // the application of the QStorage document
+	testSecret = "a secret for tests"
+	dfsApp     = "1111111111" // that of the dfsapi document
+	dfsSecret  = "another secret for tests"
+	accountURL = "http://pictures.example"
+)
+
+// testServer is a Server on an in-memory listener, with a clock that tests move.
+type testServer struct {
+	*http.Client
+	t     *testing.T
+	dir   string
+	data  *store.Data
+	dial  func() (net.Conn, error)
+	clock *testClock
+	log   *lockedBuffer
+}
+
+// loopback gives in-memory connections the address that they stand for.
+type loopback struct{ net.Listener }
+
+func (l loopback) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return loopbackConn{conn}, err
+}
+
+type loopbackConn struct{ net.Conn }
+
+func (loopbackConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
+type testClock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *testClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *testClock) set(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = t
+}
+
+func (c *testClock) add(d time.Duration) { c.set(c.Now().Add(d)) }
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// newTestServer starts a server with two applications on an empty directory.
+// change may alter its configuration.
+func newTestServer(t *testing.T, change ...func(*Config)) *testServer {
+	t.Helper()
+	s := &testServer{
+		t: t, dir: t.TempDir(), log: &lockedBuffer{},
+		clock: &testClock{t: time.Date(2018, 3, 14, 7, 50, 33, 0, time.UTC)},
+	}
+	cache, err := store.NewCache(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.data, err = store.OpenData(s.dir, store.Options{Now: s.clock.Now, Cache: cache, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, secret := range map[string]string{testApp: testSecret, dfsApp: dfsSecret} {
+		if _, err := s.data.Registry.AddApp(key, secret, s.clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := Config{
+		Apps: s.data.Registry, Pictures: s.data.Pictures, Cache: s.data.Cache,
+		PublicURL: accountURL, Account: "devstoreaccount1", AccountKeys: [][]byte{[]byte("account key for tests")},
+		CORS: []string{"*"}, Now: s.clock.Now, Log: log,
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	srv, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := fasthttputil.NewInmemoryListener()
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(loopback{ln}) }()
+	s.dial = ln.Dial
+	s.Client = &http.Client{
+		Transport:     &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	t.Cleanup(func() {
+		s.CloseIdleConnections()
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := srv.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		if err := s.data.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}
+
+// answer is a response, read.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request. headers are pairs.
+func (s *testServer) do(method, url string, body io.Reader, headers ...string) answer {
+	s.t.Helper()
+	req, err := http.NewRequest(method, strings.Replace(url, accountURL, "http://server", 1), body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Add(headers[i], headers[i+1])
+		if headers[i] == "Host" {
+			req.Host = headers[i+1]
+		}
+	}
+	resp, err := s.Do(req)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, url, err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, url, err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(data)}
+}
+
+// raw sends bytes as they are and returns all that comes back until the server
+// closes or is silent.
+func (s *testServer) raw(request string) string {
+	s.t.Helper()
+	conn, err := s.dial()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	go io.WriteString(conn, request)
+	conn.SetReadDeadline(time.Now().Add(2 * time.Second))
+	var got bytes.Buffer
+	io.Copy(&got, conn) // ends at the deadline where the connection is kept
+	return got.String()
+}
+
+// picture returns a file of testdata/pictures.
+func picture(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("../testdata/pictures", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// part is one part of a form; a file where fileName is set.
+type formPart struct {
+	name, fileName, value string
+}
+
+// makeForm returns a multipart body and its content type.
+func makeForm(parts ...formPart) (body []byte, contentType string) {
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for _, p := range parts {
+		h := textproto.MIMEHeader{}
+		h.Set("Content-Disposition", fmt.Sprintf("form-data; name=%q", p.name))
+		if p.fileName != "" {
+			h.Set("Content-Disposition", fmt.Sprintf("form-data; name=%q; filename=%q", p.name, p.fileName))
+			h.Set("Content-Type", "application/octet-stream")
+		}
+		part, _ := w.CreatePart(h)
+		io.WriteString(part, p.value)
+	}
+	w.Close()
+	return b.Bytes(), w.FormDataContentType()
+}
+
+// saveParts are the parts of a correct saveImage call; more come before the file.
+func saveParts(data []byte, more ...sign.Field) []formPart {
+	fields := append([]sign.Field{{Name: "appKey", Value: dfsApp}, {Name: "length", Value: strconv.Itoa(len(data))}}, more...)
+	fields = append(fields, sign.Field{Name: "sign", Value: sign.DFSAPISign(dfsSecret, fields)})
+	var parts []formPart
+	for _, f := range fields {
+		parts = append(parts, formPart{name: f.Name, value: f.Value})
+	}
+	return append(parts, formPart{"mmfile", "1.jpg", string(data)})
+}
+
+func (s *testServer) save(parts ...formPart) answer {
+	s.t.Helper()
+	body, contentType := makeForm(parts...)
+	return s.do("POST", accountURL+"/dfsapi/v2/saveImage", bytes.NewReader(body), "Content-Type", contentType)
+}
+
+// qheaders are the headers of a correct QStorage call, as pairs.
+func (s *testServer) qheaders(more ...string) []string {
+	now := strconv.FormatInt(s.clock.Now().Unix(), 10)
+	return append([]string{
+		"app-key", testApp, "signature-time", now, "signature", sign.QStorageSignature(testSecret, now), "account", "1607279",
+	}, more...)
+}
+
+const qquery = "?lang=en-us&uuid=1517bfd3f7a87ab988"
+
+// upload stores a picture by QStorage under a resource-id.
+func (s *testServer) upload(data []byte, headers ...string) answer {
+	s.t.Helper()
+	body, contentType := makeForm(formPart{"files", "picture.jpg", string(data)})
+	return s.do("POST", accountURL+"/picture/upload"+qquery, bytes.NewReader(body),
+		s.qheaders(append([]string{"Content-Type", contentType, "resource-id", "13/76f99fb4f1a24d29"}, headers...)...)...)
+}
+
+// golden compares got with a golden file, byte for byte.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("../testdata/golden", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || string(want) != got {
+		t.Errorf("%s: got\n%s\nwant\n%s (%v)", name, got, want, err)
+	}
+}
+
+func TestTwoRequestsOnOneConnectionKeepTheirOwnValues(t *testing.T) {
+	s := newTestServer(t)
+	photo, other := picture(t, "landscape_1.jpg"), picture(t, "opaque.png")
+	first := field0(t, s.save(saveParts(photo, sign.Field{Name: "isStorage", Value: "true"})...), "url")
+	second := field0(t, s.save(saveParts(other, sign.Field{Name: "isStorage", Value: "true"})...), "url")
+	// the first is read back after the second has reused every buffer
+	if got := s.do("GET", first, nil); got.body != string(photo) || got.header.Get("Content-Type") != "image/jpeg" {
+		t.Errorf("first: %d, %d bytes", got.status, len(got.body))
+	}
+	if got := s.do("GET", second, nil); got.body != string(other) || got.header.Get("Content-Type") != "image/png" {
+		t.Errorf("second: %d, %d bytes", got.status, len(got.body))
+	}
+}
+
+func TestEveryAnswerKeepsBrowsersFromGuessing(t *testing.T) {
+	s := newTestServer(t)
+	content := s.uploaded(picture(t, "landscape_1.jpg"))
+	url := content.OriginalURL + "?" + content.SASToken
+	for name, a := range map[string]answer{
+		"picture":     s.do("GET", url, nil),
+		"part":        s.do("GET", url, nil, "Range", "bytes=1-2"),
+		"unchanged":   s.do("GET", url, nil, "If-None-Match", s.do("HEAD", url, nil).header.Get("ETag")),
+		"no token":    s.do("GET", content.OriginalURL, nil),
+		"link":        s.do("GET", accountURL+"/group1/x", nil),
+		"saveImage":   s.do("POST", accountURL+"/dfsapi/v2/saveImage", nil),
+		"gainImage":   s.do("GET", accountURL+"/dfsapi/v2/gainImage", nil),
+		"upload":      s.do("POST", accountURL+"/picture/upload", nil),
+		"health":      s.do("GET", accountURL+"/healthz", nil),
+		"metrics":     s.do("GET", accountURL+"/metrics", nil),
+		"console":     s.do("GET", accountURL+"/console/", nil),
+		"large":       s.save(formPart{"mmfile", "1.jpg", strings.Repeat("x", 20<<20)}),
+		"preflight":   s.do("OPTIONS", url, nil, "Origin", "http://a.example"),
+		"not allowed": s.do("PUT", accountURL+"/dfsapi/v2/saveImage", nil),
+	} {
+		if a.header.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(a.header.Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("%s (%d): headers %v", name, a.status, a.header)
+		}
+	}
+}
+
+func TestSecretsAndSignaturesAreNotLogged(t *testing.T) {
+	s := newTestServer(t, func(c *Config) { c.TokenSecret = "link secret" })
+	content := s.uploaded(picture(t, "landscape_1.jpg"))
+	s.do("GET", content.OriginalURL+"?"+content.SASToken, nil)
+	s.do("GET", content.OriginalURL+"?"+content.SASToken+"x", nil)
+	link := field0(t, s.save(saveParts(picture(t, "landscape_1.jpg"))...), "url")
+	s.do("GET", link, nil)
+	s.do("GET", link+"0", nil)
+	// as clients join a token wrongly, and pass it on
+	s.do("GET", content.OriginalURL+"%3F"+content.SASToken, nil)
+	s.do("GET", content.OriginalURL+"&"+content.SASToken, nil)
+	s.delete("http://h/x?" + content.SASToken)
+	s.delete(content.OriginalURL + "&" + content.SASToken)
+	log := s.log.String()
+	_, sig, _ := strings.Cut(content.SASToken, "sig=")
+	_, token, _ := strings.Cut(link, "token=")
+	raw, err := url.QueryUnescape(sig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{testSecret, dfsSecret, "link secret", sig, raw, token[:32]} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log has %q", secret)
+		}
+	}
+	if !strings.Contains(log, content.OriginalURL[len(accountURL):]) {
+		t.Errorf("the log lacks the requests:\n%s", log)
+	}
+}
+
+func TestReadinessEndsWhenTheServerDrains(t *testing.T) {
+	s := newTestServer(t)
+	if a := s.do("GET", accountURL+"/readyz", nil); a.status != 200 {
+		t.Errorf("readyz = %d", a.status)
+	}
+	srv, err := New(Config{
+		Apps: s.data.Registry, Pictures: s.data.Pictures, Cache: s.data.Cache,
+		PublicURL: accountURL, Account: "tintype", AccountKeys: [][]byte{{1}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := fasthttputil.NewInmemoryListener()
+	defer ln.Close()
+	go srv.http.Serve(ln) // not Serve: not ready yet
+	s.Client = &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }}}
+	if a := s.do("GET", accountURL+"/readyz", nil); a.status != 503 {
+		t.Errorf("readyz before Serve = %d", a.status)
+	}
+	if a := s.do("GET", accountURL+"/healthz", nil); a.status != 200 {
+		t.Errorf("healthz before Serve = %d", a.status)
+	}
+}
+
+func TestBadConfigurationsAreRefused(t *testing.T) {
+	s := newTestServer(t)
+	good := Config{
+		Apps: s.data.Registry, Pictures: s.data.Pictures, Cache: s.data.Cache,
+		PublicURL: "https://h:1/path/", Account: "tintype", AccountKeys: [][]byte{{1}},
+	}
+	if _, err := New(good); err != nil {
+		t.Errorf("good: %v", err)
+	}
+	for name, change := range map[string]func(*Config){
+		"no public URL":          func(c *Config) { c.PublicURL = "" },
+		"a URL without a scheme": func(c *Config) { c.PublicURL = "pictures.example" },
+		"a URL with a query":     func(c *Config) { c.PublicURL = "http://h/?a" },
+		"no key":                 func(c *Config) { c.AccountKeys = nil },
+		"an empty key":           func(c *Config) { c.AccountKeys = [][]byte{{1}, {}} },
+		"an account in capitals": func(c *Config) { c.Account = "Tintype" },
+		"an account of a route":  func(c *Config) { c.Account = "picture" },
+		"an account of a group":  func(c *Config) { c.Account = "group1" },
+		"a thumbnail of nothing": func(c *Config) { c.Thumbs = []int{0} },
+		"no applications":        func(c *Config) { c.Apps = nil },
+	} {
+		c := good
+		change(&c)
+		if _, err := New(c); err == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+}
+
+func TestTheConsoleOpensOnce(t *testing.T) {
+	token := rand.Text()
+	s := newTestServer(t, func(c *Config) { c.SetupToken = token })
+	if a := s.do("GET", accountURL+"/", nil); a.status != 302 || a.header.Get("Location") != "/console/" {
+		t.Errorf("GET / = %d, %v", a.status, a.header)
+	}
+	if a := s.do("GET", accountURL+"/console/", nil); a.status != 200 || !strings.Contains(a.body, "<title>tintype") {
+		t.Errorf("console = %d", a.status)
+	}
+	if a := s.do("GET", accountURL+"/console/none.js", nil); a.status != 404 {
+		t.Errorf("unknown file = %d", a.status)
+	}
+	if a := s.do("GET", accountURL+"/api/v1/stats", nil); a.status != 401 {
+		t.Errorf("stats of a stranger = %d", a.status)
+	}
+	login := func(token string) answer {
+		return s.do("POST", accountURL+"/api/v1/session", strings.NewReader(fmt.Sprintf(`{"token":%q}`, token)))
+	}
+	if a := login("wrong"); a.status != 403 {
+		t.Errorf("wrong token = %d", a.status)
+	}
+	a := login(token)
+	cookie := a.header.Get("Set-Cookie")
+	if a.status != 204 || !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Strict") {
+		t.Errorf("login = %d, cookie %q", a.status, cookie)
+	}
+	if a := login(token); a.status != 403 {
+		t.Errorf("second login = %d", a.status)
+	}
+	cookie, _, _ = strings.Cut(cookie, ";")
+	if a := s.do("GET", accountURL+"/api/v1/stats", nil, "Cookie", cookie); a.status != 200 || !strings.Contains(a.body, `"pictures":{"objects":0`) {
+		t.Errorf("stats = %d, %s", a.status, a.body)
+	}
+	s.clock.add(sessionTTL)
+	if a := s.do("GET", accountURL+"/api/v1/stats", nil, "Cookie", cookie); a.status != 401 {
+		t.Errorf("stats after the session = %d", a.status)
+	}
+}
+
+func TestTheSetupTokenExpires(t *testing.T) {
+	s := newTestServer(t, func(c *Config) { c.SetupToken = "token" })
+	s.clock.add(SetupTTL)
+	if a := s.do("POST", accountURL+"/api/v1/session", strings.NewReader(`{"token":"token"}`)); a.status != 403 {
+		t.Errorf("login = %d", a.status)
+	}
+}
