@@ -154,7 +154,9 @@ func (d *Disk) putOne(c *change, o Object, f *staged, isNew bool) error {
 	if c.holds(o.Digest) {
 		add = func() error { return d.blobs.note(gained, o) }
 	}
-	if err := add(); err != nil {
+	if seededBug {
+		c.late = append(c.late, add)
+	} else if err := add(); err != nil {
 		return err
 	}
 	return c.put(o)
@@ -191,6 +193,11 @@ func (d *Disk) update(f func(c *change) error) error {
 	}
 	if err != nil {
 		return d.fail(err)
+	}
+	for _, add := range c.late {
+		if err := add(); err != nil {
+			return d.fail(err)
+		}
 	}
 	return d.release(c)
 }

@@ -36,6 +36,7 @@ type change struct {
 	stats   Stats
 	touched map[Digest]int64 // blobs that lost a name, with their size
 	dropped []Object         // names that a blob lost
+	late    []func() error   // of seededBug alone
 }
 
 // lookup opens the buckets for reading or writing.

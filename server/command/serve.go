@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -137,12 +138,15 @@ func (p *program) serveData(ctx context.Context, restoreSignals func(), ln net.L
 	} else {
 		defer admin.Close()
 	}
-	fmt.Fprintf(p.stdout, "tintype %s listens on %s, data in %s\n", version(), l.cfg.PublicURL, p.set.data)
+	welcome := fmt.Sprintf("tintype %s listens on %s, data in %s\n", version(), l.cfg.PublicURL, p.set.data)
 	if first {
-		if err := p.firstStart(l); err != nil {
+		more, err := p.firstStart(l)
+		if err != nil {
 			return err
 		}
+		welcome += more
 	}
+	io.WriteString(p.stdout, welcome)
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ln) }()
 	select {
@@ -183,26 +187,26 @@ func sourceIP(publicURL string) netip.Addr {
 	return ip
 }
 
-// firstStart makes an application and prints, this once, all that a first upload
-// takes.
-func (p *program) firstStart(l *live) error {
+// firstStart makes an application and returns what is told this once: all that a
+// first upload takes.
+func (p *program) firstStart(l *live) (string, error) {
 	key, err := rand.Int(rand.Reader, tenDigits)
 	if err != nil {
-		return err
+		return "", err
 	}
 	app, err := l.apps.AddApp(fmt.Sprint(1e9+key.Int64()), "", time.Now())
 	if err != nil {
-		return err
+		return "", err
 	}
 	sample, length, err := writeSample(p.set.data)
 	if err != nil {
-		return err
+		return "", err
 	}
 	sample, err = filepath.Abs(sample)
 	if err != nil {
-		return err
+		return "", err
 	}
-	fmt.Fprintf(p.stdout, `
+	return fmt.Sprintf(`
 An application has been made for you. Its secret is not shown again:
 
   app key   %s
@@ -217,6 +221,5 @@ Store a picture (paste this), then open the "url" of the answer:
   %s
 
 `, app.Key, app.Secret, int(server.SetupTTL.Minutes()), l.cfg.PublicURL, l.cfg.SetupToken,
-		curlUpload(l.cfg.PublicURL, app, sample, length))
-	return nil
+		curlUpload(l.cfg.PublicURL, app, sample, length)), nil
 }

@@ -1,0 +1,5 @@
+//go:build !seedbug
+
+package command
+
+const wantBad = false

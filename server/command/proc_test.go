@@ -1,0 +1,117 @@
+package command
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The test binary is tintype itself where this is set, so that a test can kill it.
+const asProgram = "TINTYPE_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		os.Exit(Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// program returns a command that runs tintype with args.
+func asCommand(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	return cmd
+}
+
+// proc is a running server.
+type proc struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	url    string
+	first  string // what it printed before it was ready
+	stderr bytes.Buffer
+}
+
+var listening = regexp.MustCompile(`listens on (http://\S+), data`)
+
+// startServer starts a server on dir and a free port, and waits until it is ready.
+func startServer(t *testing.T, dir string, args ...string) *proc {
+	t.Helper()
+	p := &proc{t: t, cmd: asCommand(append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--log-level", "warn"}, args...)...)}
+	p.cmd.Stderr = &p.stderr
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.cmd.Process.Kill() })
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
+	m := listening.FindStringSubmatch(line)
+	if err != nil || m == nil {
+		p.cmd.Wait()
+		t.Fatalf("the server printed %q, %v\n%s", line, err, p.stderr.String())
+	}
+	p.url = m[1]
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		resp, err := http.Get(p.url + "/readyz")
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == 200 {
+				break
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not ready: %v\n%s", err, p.stderr.String())
+		}
+	}
+	p.first = line
+	for lines.Buffered() > 0 {
+		line, _ := lines.ReadString('\n')
+		p.first += line
+	}
+	return p
+}
+
+// kill ends the server as a power button would end the process.
+func (p *proc) kill() {
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}
+
+// stop ends the server as an operator would, and wants exit code 0.
+func (p *proc) stop() {
+	p.t.Helper()
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Errorf("stop: %v\n%s", err, p.stderr.String())
+	}
+}
+
+// result is what a command did.
+type result struct {
+	code        int
+	out, stderr string
+}
+
+func tintype(t *testing.T, args ...string) result {
+	t.Helper()
+	cmd := asCommand(args...)
+	var out, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	err := cmd.Run()
+	if _, exited := err.(*exec.ExitError); err != nil && !exited {
+		t.Fatal(err)
+	}
+	return result{cmd.ProcessState.ExitCode(), out.String(), strings.TrimSuffix(stderr.String(), "\n")}
+}

@@ -1,0 +1,5 @@
+//go:build seedbug
+
+package store
+
+const seededBug = true
