@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
-	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -277,6 +276,6 @@ func (k *killer) leftOvers() (bad int) {
 // log tells what is bad, unless it is wanted.
 func (k *killer) log(format string, args ...any) {
 	if !wantBad {
-		k.t.Log(fmt.Sprintf(format, args...))
+		k.t.Logf(format, args...)
 	}
 }
