@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -13,8 +14,17 @@ const spareFiles = 128
 // patientListener survives a process or a machine that has run out of
 // descriptors or memory for sockets: fasthttp would stop serving for good. It
 // hands connections on as they are, since fasthttp writes header and body in one
-// call only to a bare TCP connection.
-type patientListener struct{ net.Listener }
+// call only to a bare TCP connection. It may be closed more than once.
+type patientListener struct {
+	net.Listener
+	close func() error
+}
+
+func newPatientListener(ln net.Listener) patientListener {
+	return patientListener{ln, sync.OnceValue(ln.Close)}
+}
+
+func (l patientListener) Close() error { return l.close() }
 
 func (l patientListener) Accept() (net.Conn, error) {
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {

@@ -639,3 +639,49 @@ func TestAFormWithoutABoundaryIsAnsweredAtOnce(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+func TestTheDocumentsDeleteIsTaken(t *testing.T) {
+	s := newTestServer(t)
+	s.clock.set(time.Unix(1522045522, 0)) // of its Signature-Time
+	const body = `{"fileUrls":[
+  "https://bqgroupstoragedev.blob.core.windows.net/appqforumdev-picture-13-5dd5d090b10ddabf/5ab493cb1263b/5ab493cb1263b_1024.jpg",
+  "https://bqgroupstoragedev.blob.core.windows.net/appqforumdev-picture-13-76f99fb4f1a24d29/5aa7810f13643/5aa7810f13643_1024.jpg",
+  "https://bqgroupstoragedev.blob.core.windows.net/appqforumdev-picture-13-76f99fb4f1a24d29/5aa784c79b1e0/5aa784c79b1e0_1024.jpg"
+]}`
+	for _, name := range []string{
+		"appqforumdev-picture-13-5dd5d090b10ddabf/5ab493cb1263b/5ab493cb1263b",
+		"appqforumdev-picture-13-76f99fb4f1a24d29/5aa7810f13643/5aa7810f13643",
+		"appqforumdev-picture-13-76f99fb4f1a24d29/5aa784c79b1e0/5aa784c79b1e0",
+	} {
+		for _, variant := range []string{"_full.jpg", "_1024.jpg"} {
+			if _, err := s.data.Pictures.Put(store.Item{Object: store.Object{Name: name + variant, MediaType: "image/jpeg"}, Body: strings.NewReader(name + variant)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	a := s.do("GET", accountURL+"/picture/delete?lang=en-us&uuid=1517bfd3f7a87ab988", strings.NewReader(body),
+		"Content-Type", "application/json", "app-key", "appqforumdev", "Signature-Time", "1522045522",
+		"Signature", sign.QStorageSignature(testSecret, "1522045522"), "account", "1607279")
+	golden(t, "qstorage/delete.json", a.body)
+	objs, err := s.data.Pictures.List("", "", 100)
+	for _, o := range objs {
+		if !strings.HasPrefix(o.Name, trashPrefix) {
+			t.Errorf("%s is not in the trash", o.Name)
+		}
+	}
+	if err != nil || len(objs) != 6 {
+		t.Errorf("%d objects, %v", len(objs), err)
+	}
+}
+
+func TestTheDocumentsSASTokenIsGiven(t *testing.T) {
+	s := newTestServer(t)
+	for resource, kind := range map[string]string{"container": "c", "blob": "b"} {
+		a := s.do("GET", accountURL+"/sastoken/"+resource+"?lang=en-us&uuid=1517bfd3f7a87ab988&start=2018-03-13T07:30:00Z&expiry=2018-03-15T08:00:00Z&sp=r", nil,
+			s.qheaders("Content-Type", "application/json", "target", "appqforumdev-picture-13-76f99fb4f1a24d29", "blob-name", "5aa7810f13643/5aa7810f13643_1024.jpg")...)
+		want := `{"ResultCode":"1","Message":"","Content":{"target":"appqforumdev-picture-13-76f99fb4f1a24d29","sas_token":"sv=2016-05-31&sr=` + kind + `&st=2018-03-13T07:30:00Z&se=2018-03-15T08:00:00Z&sp=r&sig=`
+		if !strings.HasPrefix(a.body, want) || !strings.HasSuffix(a.body, `%3D"}}`) {
+			t.Errorf("%s: %s", resource, a.body)
+		}
+	}
+}

@@ -104,11 +104,13 @@ func bodyDeadline(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 
 // Serve answers connections of ln until Shutdown, and closes it.
 func (s *Server) Serve(ln net.Listener) error {
-	stopClosing := context.AfterFunc(s.stopped, func() { ln.Close() })
-	defer stopClosing()
+	patient := newPatientListener(ln)
+	// fasthttp forgets a Shutdown that comes before its Serve
+	forget := context.AfterFunc(s.stopped, func() { patient.Close() })
+	defer forget()
 	go s.sweep()
 	s.ready.Store(s.stopped.Err() == nil)
-	err := s.http.Serve(patientListener{ln})
+	err := s.http.Serve(patient)
 	if s.stopped.Err() != nil {
 		return nil
 	}
