@@ -5,7 +5,8 @@
 //
 //	form.go        the multipart body, part by part, under limits
 //	dfsapi.go,     what is asked and may they: one check after the other, in the
-//	qstorage.go    order of the contract, each with an error of its own
+//	qstorage.go    order of the contract, each with an error of its own; then
+//	               upload.go, delete.go, sastoken.go, portrait.go
 //	thumb          what picture is it, and smaller ones
 //	store          durable, all of it or nothing
 //	*_reply.go     the answer in the API's own envelope, or the error's code from

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"regexp"
@@ -13,7 +14,7 @@ import (
 	"tintype/thumb"
 )
 
-// Failures of gainImage with their statuses in gainCodes: dfsapi.md section 1.6.
+// Failures of gainImage.
 var (
 	errNoParams = errors.New("file, or both of group and isStorage, are missing")
 	errFileName = errors.New("file is not TIME:ID.EXT with an extension of three characters")
@@ -21,19 +22,19 @@ var (
 	errOutput   = errors.New("cannot write that format")
 )
 
-var gainCodes = []struct {
-	err    error
-	status int
-}{
+// gainCodes are the statuses of gainImage: dfsapi.md section 1.6.
+var gainCodes = statuses{
+	{errNotModified, 304},
 	{errNoParams, 400},
 	{errDuplicate, 400},
 	{errFileName, 403},
 	{thumb.ErrScaling, 403},
 	{thumb.ErrTooLarge, 403},
 	{store.ErrNotFound, 404},
+	{errCondition, 412},
+	{errRange, 416},
 	{errGroup, 500},
 	{errOutput, 500},
-	{errInternal, 500},
 }
 
 // gainGroups are the groups that the original handed out or knew.
@@ -43,21 +44,15 @@ var gainGroups = regexp.MustCompile(`^(dfsdb_\d+|redis_\d+|group_?\d+|cache\d+|s
 func (s *Server) gainReply(ctx *fasthttp.RequestCtx) {
 	_, err := s.call(ctx, func(ctx *fasthttp.RequestCtx) (any, error) { return nil, s.gainImage(ctx) })
 	drain(ctx)
-	if errors.Is(err, errNotModified) {
-		ctx.SetStatusCode(fasthttp.StatusNotModified)
-	} else if err != nil {
-		row := gainCodes[len(gainCodes)-1]
-		for _, r := range gainCodes {
-			if errors.Is(err, r.err) {
-				row = r
-				break
-			}
+	if err != nil {
+		status, known := gainCodes.of(err)
+		s.refused(ctx, err, known)
+		if status != 304 {
+			ctx.SetContentType("application/json")
 		}
-		s.refused(ctx, err, row.err != errInternal)
-		ctx.SetContentType("application/json")
-		ctx.SetStatusCode(row.status)
+		ctx.SetStatusCode(status)
 	}
-	s.count("gain", strings.TrimSpace(fasthttp.StatusMessage(ctx.Response.StatusCode())))
+	s.count("gain", fmt.Sprint(ctx.Response.StatusCode()))
 }
 
 // gainRequest is a parsed gainImage query.

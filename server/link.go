@@ -15,10 +15,7 @@ import (
 var errToken = errors.New("link needs token and ts")
 
 // linkCodes are the statuses of FastDFS-style links: dfsapi.md section 2.2.
-var linkCodes = []struct {
-	err    error
-	status int
-}{
+var linkCodes = statuses{
 	{errNotModified, 304},
 	{errURI, 400},
 	{sign.ErrFileID, 400},
@@ -31,7 +28,22 @@ var linkCodes = []struct {
 	{errVerb, 405},
 	{errCondition, 412},
 	{errRange, 416},
-	{errInternal, 500},
+}
+
+// statuses are the answers of an API that has no codes of its own.
+type statuses []struct {
+	err    error
+	status int
+}
+
+// of returns the status of err; what is not in the table is our fault.
+func (s statuses) of(err error) (status int, known bool) {
+	for _, row := range s {
+		if errors.Is(err, row.err) {
+			return row.status, true
+		}
+	}
+	return fasthttp.StatusInternalServerError, false
 }
 
 // linkReply answers /{group}/M00/HH/LL/{file}.
@@ -39,21 +51,15 @@ func (s *Server) linkReply(ctx *fasthttp.RequestCtx) {
 	_, err := s.call(ctx, func(ctx *fasthttp.RequestCtx) (any, error) { return nil, s.link(ctx) })
 	drain(ctx)
 	if err != nil {
-		row := linkCodes[len(linkCodes)-1]
-		for _, r := range linkCodes {
-			if errors.Is(err, r.err) {
-				row = r
-				break
-			}
-		}
-		s.refused(ctx, err, row.err != errInternal)
-		ctx.SetStatusCode(row.status)
-		if row.status == 405 {
+		status, known := linkCodes.of(err)
+		s.refused(ctx, err, known)
+		ctx.SetStatusCode(status)
+		if status == 405 {
 			ctx.Response.Header.Set(fasthttp.HeaderAllow, "GET, HEAD, OPTIONS")
 		}
-		if row.status != 304 {
+		if status != 304 {
 			ctx.SetContentType("text/plain; charset=utf-8")
-			ctx.SetBodyString(fasthttp.StatusMessage(row.status) + "\n")
+			ctx.SetBodyString(fasthttp.StatusMessage(status) + "\n")
 		}
 	}
 	s.count("link", fmt.Sprint(ctx.Response.StatusCode()))

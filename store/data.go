@@ -36,5 +36,14 @@ func OpenData(dir string, opt Options) (*Data, error) {
 	return &d, nil
 }
 
+// RebuildData makes the indexes of both tiers anew; see Rebuild.
+func RebuildData(dir string) (pictures, cache Stats, err error) {
+	if pictures, err = Rebuild(filepath.Join(dir, "pictures")); err != nil {
+		return pictures, cache, err
+	}
+	cache, err = Rebuild(filepath.Join(dir, "cache"))
+	return pictures, cache, err
+}
+
 // Close closes both tiers.
 func (d *Data) Close() error { return errors.Join(d.Pictures.Close(), d.Cache.Close()) }

@@ -167,6 +167,9 @@ func (d *Disk) verify() (err error) {
 // store must not be open: ErrLocked.
 func Rebuild(dir string) (Stats, error) {
 	path := filepath.Join(dir, indexName)
+	if _, err := os.Stat(filepath.Join(dir, "blobs")); err != nil {
+		return Stats{}, fmt.Errorf("store: rebuild: %w", err)
+	}
 	if _, err := os.Stat(path); err == nil {
 		db, err := openBolt(path)
 		if errors.Is(err, ErrLocked) {

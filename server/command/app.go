@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -139,41 +138,4 @@ func (p *program) accountCommand() *cobra.Command {
 		c.Flags().AddFlagSet(p.set.flags(dataFlags...))
 	}
 	return account
-}
-
-func (p *program) statsCommand() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "stats", Short: "Print how much is stored",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withData(cmd, func(_ context.Context, l *live) error { return p.printStats(l, asJSON) })
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().AddFlagSet(p.set.flags(dataFlags...))
-	return cmd
-}
-
-func (p *program) printStats(l *live, asJSON bool) error {
-	pictures, err := l.data.Pictures.Stats()
-	if err != nil {
-		return err
-	}
-	cache, err := l.data.Cache.Stats()
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		return json.NewEncoder(p.stdout).Encode(map[string]store.Stats{"pictures": pictures, "cache": cache})
-	}
-	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	defer w.Flush()
-	fmt.Fprint(w, "tier\tpictures\tbytes\tblobs\tbytes on disk\t\n")
-	for _, t := range []struct {
-		name string
-		n    store.Stats
-	}{{"durable", pictures}, {"time-limited", cache}} {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t\n", t.name, t.n.Objects, t.n.ObjectBytes, t.n.Blobs, t.n.BlobBytes)
-	}
-	return nil
 }

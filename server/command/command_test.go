@@ -121,29 +121,6 @@ func TestFlagBeatsEnvironmentBeatsFile(t *testing.T) {
 	}
 }
 
-// startProgram starts a server whose public URL is not where it listens.
-func startProgram(t *testing.T, args ...string) *proc {
-	t.Helper()
-	p := &proc{t: t, cmd: asCommand(append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "warn"}, args...)...)}
-	p.cmd.Stderr = &p.stderr
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.cmd.Process.Kill() })
-	b := make([]byte, 4096)
-	n, err := out.Read(b)
-	if err != nil {
-		p.cmd.Wait()
-		t.Fatalf("the server printed nothing: %v\n%s", err, p.stderr.String())
-	}
-	p.first = string(b[:n])
-	return p
-}
-
 func TestAPortAndADirectoryHaveOneServer(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -220,6 +197,33 @@ func TestCommandsWorkWithAndWithoutTheServer(t *testing.T) {
 		do(2, "token", "sas", "--container", "app-picture-1", "--permissions", "wr")
 		do(2, "token", "fastdfs", "M00/00/00/rBALdGsDBleAYSXFAAALzPKPJn8967.jpg") // no secret
 		do(0, "app", "remove", key)
+	}
+}
+
+func TestRebuildBringsAnIndexBack(t *testing.T) {
+	dir := t.TempDir()
+	k := &killer{t: t}
+	p := startServer(t, dir, "--app", killApp+"="+killSecret)
+	kept := []*stored{k.save(p.url, "true"), k.save(p.url, "false"), k.upload(p.url)}
+	if r := tintype(t, "rebuild", "--data", filepath.Join(dir, "none")); r.code != 1 || !strings.Contains(r.stderr, "no such file") {
+		t.Errorf("of nothing: %+v", r)
+	}
+	if r := tintype(t, "rebuild", "--data", dir); r.code != 1 || !strings.Contains(r.stderr, "stop the server first") {
+		t.Errorf("while the server runs: %+v", r)
+	}
+	p.stop()
+	for _, tier := range []string{"pictures", "cache"} {
+		if err := os.Remove(filepath.Join(dir, tier, "meta.db")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := tintype(t, "rebuild", "--data", dir); r.code != 0 || !strings.HasPrefix(r.out, "found 3 pictures in 3 blobs, and 1 time-limited ones in 1\n") {
+		t.Errorf("rebuild: %+v", r)
+	}
+	p = startServer(t, dir, "--app", killApp+"="+killSecret)
+	defer p.stop()
+	if bad := k.check(p, kept); bad > 0 {
+		t.Errorf("%d pictures are bad", bad)
 	}
 }
 

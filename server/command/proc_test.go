@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// program returns a command that runs tintype with args.
+// asCommand returns a command that runs tintype with args.
 func asCommand(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
@@ -45,7 +45,26 @@ var listening = regexp.MustCompile(`listens on (http://\S+), data`)
 // startServer starts a server on dir and a free port, and waits until it is ready.
 func startServer(t *testing.T, dir string, args ...string) *proc {
 	t.Helper()
-	p := &proc{t: t, cmd: asCommand(append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--log-level", "warn"}, args...)...)}
+	p := startProgram(t, append([]string{"--data", dir}, args...)...)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		resp, err := http.Get(p.url + "/readyz")
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == 200 {
+				return p
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not ready: %v\n%s", err, p.stderr.String())
+		}
+	}
+}
+
+// startProgram starts a server on a free port; what it says of its URL may not be
+// where it listens.
+func startProgram(t *testing.T, args ...string) *proc {
+	t.Helper()
+	p := &proc{t: t, cmd: asCommand(append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "warn"}, args...)...)}
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -62,20 +81,7 @@ func startServer(t *testing.T, dir string, args ...string) *proc {
 		p.cmd.Wait()
 		t.Fatalf("the server printed %q, %v\n%s", line, err, p.stderr.String())
 	}
-	p.url = m[1]
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		resp, err := http.Get(p.url + "/readyz")
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == 200 {
-				break
-			}
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not ready: %v\n%s", err, p.stderr.String())
-		}
-	}
-	p.first = line
+	p.url, p.first = m[1], line
 	for lines.Buffered() > 0 {
 		line, _ := lines.ReadString('\n')
 		p.first += line

@@ -1,0 +1,142 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"tintype/store"
+	"tintype/thumb"
+
+	"github.com/valyala/fasthttp"
+)
+
+// tokenLife is the life of the token that comes with an upload: "you have
+// 30minutes to use url with sas_token".
+const tokenLife = 30 * time.Minute
+
+// uploadPicture stores a picture with its thumbnails: POST /picture/upload.
+func (s *Server) uploadPicture(ctx *fasthttp.RequestCtx) (any, error) {
+	var container string
+	c, err := s.qcall(ctx, []value{{name: "resource-id", format: isResourceID, max: maxResourceID}}, func(v map[string]string) error {
+		container = strings.ToLower(v["app-key"] + "-picture-" + strings.ReplaceAll(v["resource-id"], "/", "-"))
+		// one that is too long by itself is told so
+		if err := CheckContainer(container); err != nil && len(v["resource-id"]) <= maxResourceID {
+			return fmt.Errorf("%w: container: %v", errField, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.owner(container) != c.app.Key {
+		return nil, fmt.Errorf("%w: container is another application's", errField)
+	}
+	data, err := s.pictureFile(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pic, err := thumb.Stat(data, s.cfg.Limits)
+	if err != nil {
+		return nil, err
+	}
+	small, err := s.thumbnails(data)
+	if err != nil {
+		return nil, err
+	}
+	full := variant{"full", thumb.Thumbnail{Picture: pic, Data: data}}
+	for {
+		folder := s.folders.next(s.cfg.Now())
+		objs, err := s.putVariants(c, container, folder, folder, true, append([]variant{full}, small...))
+		if errors.Is(err, store.ErrExists) {
+			continue // another server's, or a clock that went back: the next is later
+		}
+		if err != nil {
+			return nil, err
+		}
+		token, err := s.token(container, "", "r", s.cfg.Now(), s.cfg.Now().Add(tokenLife))
+		if err != nil {
+			return nil, err
+		}
+		return s.uploadContent(container, token, objs), nil
+	}
+}
+
+// pictureFile reads the file of an upload: from the part called files, or the first.
+func (s *Server) pictureFile(ctx *fasthttp.RequestCtx) ([]byte, error) {
+	f, err := s.form(ctx, "files")
+	if err != nil {
+		return nil, err
+	}
+	if thumb.Sniff(f.file) == 0 {
+		return nil, thumb.ErrFormat // before the size, as the contract has it
+	}
+	if f.fileSize > s.cfg.MaxUpload {
+		return nil, errTooLarge
+	}
+	return f.file, nil
+}
+
+// variant is a picture on its way into the store, under {stem}_{suffix}.{ext}.
+type variant struct {
+	suffix string
+	thumb.Thumbnail
+}
+
+// thumbnails makes one variant for each configured size.
+func (s *Server) thumbnails(data []byte) ([]variant, error) {
+	var made []thumb.Thumbnail
+	err := s.decoding(func() (err error) {
+		made, err = thumb.Make(data, s.cfg.Limits, s.cfg.Thumbs...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	variants := make([]variant, len(made))
+	for i, t := range made {
+		variants[i] = variant{fmt.Sprint(s.cfg.Thumbs[i]), t}
+	}
+	return variants, nil
+}
+
+// putVariants stores the variants of one picture together.
+func (s *Server) putVariants(c call, container, folder, stem string, isNew bool, variants []variant) ([]store.Object, error) {
+	items := make([]store.Item, len(variants))
+	for i, v := range variants {
+		items[i] = store.Item{
+			Object: store.Object{
+				Name:  fmt.Sprintf("%s/%s/%s_%s.%s", container, folder, stem, v.suffix, v.Format.Ext()),
+				Owner: c.app.Key, MediaType: v.Format.MediaType(), Width: v.Width, Height: v.Height, Created: s.cfg.Now(),
+			},
+			Body: bytes.NewReader(v.Data), New: isNew,
+		}
+	}
+	return s.cfg.Pictures.Put(items...)
+}
+
+// uploadContent is the Content of an upload's answer, keys in the document's
+// order. Without a token there is no sas_token.
+func (s *Server) uploadContent(container, token string, objs []store.Object) fields {
+	full := objs[0]
+	content := fields{
+		{"type", full.MediaType},
+		{"original_width", full.Width},
+		{"original_height", full.Height},
+		{"original_size", full.Size},
+		{"original_url", s.pictureURL(full.Name)},
+		{"target", container},
+	}
+	if token != "" {
+		content = append(content, field{"sas_token", token})
+	}
+	for i, o := range objs[1:] {
+		prefix := fmt.Sprintf("thumbnail_%d_", s.cfg.Thumbs[i])
+		content = append(content,
+			field{prefix + "width", o.Width}, field{prefix + "height", o.Height}, field{prefix + "url", s.pictureURL(o.Name)})
+	}
+	return content
+}
+
+func (s *Server) pictureURL(name string) string { return s.cfg.PublicURL + "/" + name }
