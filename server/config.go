@@ -95,7 +95,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	if c.Thumbs == nil {
+	if len(c.Thumbs) == 0 {
 		c.Thumbs = []int{1024}
 	}
 	if !c.SourceIP.Is4() {
@@ -108,8 +108,7 @@ func (c Config) withDefaults() (Config, error) {
 	case CheckContainer(c.Account) != nil || slices.Contains(reserved, c.Account) || isGroup(c.Account):
 		return c, fmt.Errorf("account %q: want 3 to 63 of a-z 0-9 and single hyphens, and no word of a route", c.Account)
 	}
-	slices.Sort(c.Thumbs)
-	c.Thumbs = slices.Compact(c.Thumbs)
+	c.Thumbs = slices.Compact(slices.Sorted(slices.Values(c.Thumbs)))
 	if c.Thumbs[0] < 1 || c.Thumbs[len(c.Thumbs)-1] > 10000 {
 		return c, fmt.Errorf("thumb %v: want 1 to 10000 pixels", c.Thumbs)
 	}

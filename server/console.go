@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"io"
 	"mime"
 	"path"
 	"sync"
@@ -98,7 +99,7 @@ func (s *Server) newSession(ctx *fasthttp.RequestCtx) {
 	var req struct {
 		Token string `json:"token"`
 	}
-	dec := json.NewDecoder(body(ctx))
+	dec := json.NewDecoder(io.LimitReader(body(ctx), 4<<10))
 	session := ""
 	if dec.Decode(&req) == nil {
 		session = s.console.redeem(req.Token, s.cfg.Now())

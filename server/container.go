@@ -48,6 +48,9 @@ func isGroup(segment string) bool {
 // "a" and "a-b" for "a-b-picture-1", the longer one owns it.
 func (s *Server) owner(container string) string {
 	owner := ""
+	if strings.HasPrefix(container, trashPrefix) {
+		return owner
+	}
 	for _, app := range s.cfg.Apps.Apps() {
 		if len(app.Key) > len(owner) && strings.HasPrefix(container, strings.ToLower(app.Key)+"-") {
 			owner = app.Key

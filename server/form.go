@@ -50,7 +50,7 @@ func boundary(contentType string) (string, error) {
 		}
 	}
 	if kind != "multipart/form-data" && kind != "multipart/from-data" {
-		return "", fmt.Errorf("%w: %q", errNotForm, kind)
+		return "", errNotForm
 	}
 	return params["boundary"], nil
 }
@@ -77,8 +77,8 @@ func readForm(body io.Reader, boundary, prefer string, limit int64) (form, error
 		if err == io.EOF {
 			return f, errNoFile
 		}
-		if err != nil || n == maxParts {
-			return form{}, fmt.Errorf("%w: part %d: %v", errForm, n+1, err)
+		if err != nil || n == maxParts { // err quotes the line, with a sign in it
+			return form{}, fmt.Errorf("%w: part %d", errForm, n+1)
 		}
 		name, fileName, isFile := disposition(part.Header.Get("Content-Disposition"))
 		switch {
@@ -94,7 +94,7 @@ func readForm(body io.Reader, boundary, prefer string, limit int64) (form, error
 			_, err = io.Copy(io.Discard, part)
 		}
 		if err != nil {
-			return form{}, fmt.Errorf("%w: part %d: %v", errForm, n+1, err)
+			return form{}, fmt.Errorf("%w: part %d breaks off", errForm, n+1)
 		}
 	}
 }

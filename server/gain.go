@@ -30,11 +30,13 @@ var gainCodes = statuses{
 	{errFileName, 403},
 	{thumb.ErrScaling, 403},
 	{thumb.ErrTooLarge, 403},
+	{thumb.ErrTooSlow, 403},
 	{store.ErrNotFound, 404},
 	{errCondition, 412},
 	{errRange, 416},
 	{errGroup, 500},
 	{errOutput, 500},
+	{errBusy, 503},
 }
 
 // gainGroups are the groups that the original handed out or knew.
@@ -92,11 +94,11 @@ func (s *Server) gainImage(ctx *fasthttp.RequestCtx) error {
 		return serveObject(ctx, obj, body, nginxRules, obj.Created, func() { ctx.SetContentType(obj.MediaType) })
 	}
 	defer body.Close()
-	data, err := io.ReadAll(body)
-	if err != nil {
-		return err
-	}
 	return s.decoding(func() error {
+		data, err := io.ReadAll(body)
+		if err != nil {
+			return err
+		}
 		made, err := thumb.Convert(data, s.cfg.Limits, req.format, w, h)
 		ctx.SetContentType(req.format.MediaType())
 		ctx.SetBody(made.Data)

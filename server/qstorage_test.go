@@ -411,7 +411,7 @@ func TestContainersBelongToTheLongestKey(t *testing.T) {
 	}
 	srv := &Server{cfg: Config{Apps: s.data.Registry}}
 	for container, want := range map[string]string{
-		"a-picture-1": "a", "a-b-picture-1": "a-b", "ab-picture-1": "", "a": "", "upper-picture-1": "Upper", "delete-a-picture-1": "", "appqforumdev-portrait": testApp,
+		"a-picture-1": "a", "a-b-picture-1": "a-b", "ab-picture-1": "", "a": "", "upper-picture-1": "Upper", "delete-a-picture-1": "", "delete-me-picture-1": "", "appqforumdev-portrait": testApp,
 	} {
 		if got := srv.owner(container); got != want {
 			t.Errorf("owner(%q) = %q, want %q", container, got, want)

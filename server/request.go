@@ -62,16 +62,18 @@ func query(ctx *fasthttp.RequestCtx, name string) (string, error) {
 	return "", errDuplicate
 }
 
+// maxBody is how much of a body is read: the picture, once more as a text field,
+// and the rest. What is beyond the limits of its parts is read as it would be
+// drained, and not kept.
+func (s *Server) maxBody() int64 { return max(2*s.cfg.MaxUpload+1<<20, maxDrain) }
+
 // form reads a request's form, with the file called prefer.
 func (s *Server) form(ctx *fasthttp.RequestCtx, prefer string) (form, error) {
 	b, err := boundary(string(ctx.Request.Header.ContentType()))
 	if err != nil {
 		return form{}, err
 	}
-	// the picture, once more as a text field, and the rest: what is beyond the
-	// limits of its parts is read as it would be drained, and not kept
-	limit := max(2*s.cfg.MaxUpload+1<<20, maxDrain)
-	src := &io.LimitedReader{R: body(ctx), N: limit}
+	src := &io.LimitedReader{R: body(ctx), N: s.maxBody()}
 	f, err := readForm(src, b, prefer, s.cfg.MaxUpload)
 	if src.N == 0 && err != nil {
 		return form{}, errTooLarge

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +48,7 @@ type Server struct {
 	set      *metrics.Set
 	ready    atomic.Bool
 	console  console
+	sweeping sync.WaitGroup
 	stopped  context.Context // ends with Shutdown
 	stop     context.CancelFunc
 }
@@ -81,7 +83,7 @@ func New(cfg Config) (*Server, error) {
 		ReadTimeout:                  headerTimeout,
 		IdleTimeout:                  idleTimeout,
 		WriteTimeout:                 writeTimeout,
-		HeaderReceived:               bodyDeadline,
+		HeaderReceived:               s.bodyDeadline,
 		Concurrency:                  maxConnections(),
 		CloseOnShutdown:              true,
 		NoDefaultContentType:         true,
@@ -93,12 +95,14 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// bodyDeadline gives a request's body time in proportion to its length.
-func bodyDeadline(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	length := h.ContentLength()
+// bodyDeadline gives a request's body time in proportion to its length, as far as
+// it is read.
+func (s *Server) bodyDeadline(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	length := int64(h.ContentLength())
 	if length < 0 { // chunked
 		length = maxDrain
 	}
+	length = min(length, s.maxBody())
 	return fasthttp.RequestConfig{ReadTimeout: bodyGrace + time.Duration(length/bodyRate)*time.Second}
 }
 
@@ -108,7 +112,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	// fasthttp forgets a Shutdown that comes before its Serve
 	forget := context.AfterFunc(s.stopped, func() { patient.Close() })
 	defer forget()
-	go s.sweep()
+	s.sweeping.Go(s.sweep)
 	s.ready.Store(s.stopped.Err() == nil)
 	err := s.http.Serve(patient)
 	if s.stopped.Err() != nil {
@@ -122,6 +126,7 @@ func (s *Server) Serve(ln net.Listener) error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.ready.Store(false)
 	s.stop()
+	s.sweeping.Wait()
 	return s.http.ShutdownWithContext(ctx)
 }
 

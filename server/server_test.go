@@ -343,6 +343,8 @@ func TestSecretsAndSignaturesAreNotLogged(t *testing.T) {
 	s.do("GET", content.OriginalURL+"&"+content.SASToken, nil)
 	s.delete("http://h/x?" + content.SASToken)
 	s.delete(content.OriginalURL + "&" + content.SASToken)
+	s.do("POST", accountURL+"/dfsapi/v2/saveImage", strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"sign\"\r\nSIGN-WITHOUT-A-BLANK-LINE\r\n\r\n--x--"),
+		"Content-Type", "multipart/form-data; boundary=x")
 	log := s.log.String()
 	_, sig, _ := strings.Cut(content.SASToken, "sig=")
 	_, token, _ := strings.Cut(link, "token=")
@@ -350,7 +352,7 @@ func TestSecretsAndSignaturesAreNotLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{testSecret, dfsSecret, "link secret", sig, raw, token[:32]} {
+	for _, secret := range []string{testSecret, dfsSecret, "link secret", sig, raw, token[:32], "WITHOUT-A-BLANK"} {
 		if strings.Contains(log, secret) {
 			t.Errorf("the log has %q", secret)
 		}
@@ -404,6 +406,7 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 		"an account of a group":  func(c *Config) { c.Account = "group1" },
 		"a thumbnail of nothing": func(c *Config) { c.Thumbs = []int{0} },
 		"no applications":        func(c *Config) { c.Apps = nil },
+		"a user in the URL":      func(c *Config) { c.PublicURL = "http://u:p@h" },
 	} {
 		c := good
 		change(&c)
@@ -431,8 +434,10 @@ func TestTheConsoleOpensOnce(t *testing.T) {
 	login := func(token string) answer {
 		return s.do("POST", accountURL+"/api/v1/session", strings.NewReader(fmt.Sprintf(`{"token":%q}`, token)))
 	}
-	if a := login("wrong"); a.status != 403 {
-		t.Errorf("wrong token = %d", a.status)
+	for _, wrong := range []string{"wrong", "", token + strings.Repeat("x", 1<<20)} {
+		if a := login(wrong); a.status != 403 {
+			t.Errorf("a wrong token of %d bytes = %d", len(wrong), a.status)
+		}
 	}
 	a := login(token)
 	cookie := a.header.Get("Set-Cookie")

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // blobs is the directory of blob files and their staging area. stage may be
@@ -104,7 +103,7 @@ func (b *blobs) place(s *staged, o Object) error {
 		b.later.add(path, filepath.Dir(path))
 		return nil
 	}
-	return syncDir(filepath.Dir(path))
+	return syncPath(filepath.Dir(path))
 }
 
 // makeDir makes the fan-out directory of a digest. The parents are synced even
@@ -121,7 +120,7 @@ func (b *blobs) makeDir(d Digest) error {
 	outer := filepath.Dir(inner)
 	if b.later != nil {
 		b.later.add(outer, b.root())
-	} else if err := errors.Join(syncDir(b.root()), syncDir(outer)); err != nil {
+	} else if err := errors.Join(syncPath(b.root()), syncPath(outer)); err != nil {
 		return err
 	}
 	*known = true
@@ -221,31 +220,3 @@ type syncError struct{ err error }
 
 func (e *syncError) Error() string { return "store: sync: " + e.err.Error() }
 func (e *syncError) Unwrap() error { return e.err }
-
-// flusher collects the paths that a relaxed Disk has yet to force to the disk.
-type flusher struct {
-	mu    sync.Mutex // guards paths
-	paths map[string]struct{}
-}
-
-func (f *flusher) add(paths ...string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, p := range paths {
-		f.paths[p] = struct{}{}
-	}
-}
-
-// flush forces everything collected so far to the disk.
-func (f *flusher) flush() error {
-	f.mu.Lock()
-	paths := f.paths
-	f.paths = make(map[string]struct{})
-	f.mu.Unlock()
-	for p := range paths {
-		if err := syncPath(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return &syncError{err}
-		}
-	}
-	return nil
-}

@@ -3,7 +3,6 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 
 	"github.com/dgraph-io/ristretto/v2"
 )
@@ -63,5 +62,3 @@ func (c *Cache) remove(d Digest) {
 
 // cacheKey is half of ristretto's work done: a digest is already a hash.
 func cacheKey(d Digest) uint64 { return binary.BigEndian.Uint64(d[:8]) }
-
-func crc(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }

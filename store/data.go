@@ -45,5 +45,5 @@ func RebuildData(dir string) (pictures, cache Stats, err error) {
 	return pictures, cache, err
 }
 
-// Close closes both tiers.
-func (d *Data) Close() error { return errors.Join(d.Pictures.Close(), d.Cache.Close()) }
+// Close closes both tiers, last the one that has the lock.
+func (d *Data) Close() error { return errors.Join(d.Cache.Close(), d.Pictures.Close()) }

@@ -36,6 +36,10 @@ type Disk struct {
 	// commit is held from the first change of blobs/ to the last of one call, so
 	// that a blob never vanishes between the look at the index and the new name.
 	commit sync.Mutex
+	// guarded by commit
+	unclean  bool // files may be left that nothing names
+	keepLost bool // bucketLost has what a release could not tell
+
 	broken atomic.Pointer[error]
 	stop   chan struct{}
 	done   sync.WaitGroup
@@ -51,9 +55,9 @@ func OpenDisk(dir string, opt Options) (*Disk, error) {
 		opt.Log = slog.Default()
 	}
 	d, err := open(dir, opt)
-	if opt.Relaxed && errors.Is(err, ErrDamaged) {
-		opt.Log.Warn("rebuilding an index that a power cut left damaged", "dir", dir, "err", err)
-		if _, err := rebuild(dir); err != nil {
+	if errors.Is(err, errRebuild) {
+		opt.Log.Info("making the index anew", "dir", dir, "why", err)
+		if _, err := rebuild(dir, opt); err != nil {
 			return nil, err
 		}
 		d, err = open(dir, opt)
@@ -63,15 +67,20 @@ func OpenDisk(dir string, opt Options) (*Disk, error) {
 	}
 	if opt.Relaxed {
 		d.db.NoSync = true
-		d.done.Add(1)
-		go d.flushEvery(SyncInterval)
+		d.done.Go(func() { d.flushEvery(SyncInterval) })
 	}
 	return d, nil
 }
 
 func open(dir string, opt Options) (*Disk, error) {
 	d := newDisk(dir, opt)
-	if err := d.openIndex(); err != nil {
+	for _, sub := range []string{d.blobs.root(), d.blobs.tmp()} {
+		if err := os.MkdirAll(sub, 0o700); err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
+	}
+	var err error
+	if d.db, err = openIndex(dir, opt.Relaxed); err != nil {
 		return nil, err
 	}
 	if err := d.recover(); err != nil {
@@ -89,17 +98,6 @@ func newDisk(dir string, opt Options) *Disk {
 	return d
 }
 
-// openIndex makes the directories that are missing and opens the index.
-func (d *Disk) openIndex() (err error) {
-	for _, sub := range []string{d.blobs.root(), d.blobs.tmp()} {
-		if err := os.MkdirAll(sub, 0o700); err != nil {
-			return fmt.Errorf("store: %w", err)
-		}
-	}
-	d.db, err = openIndex(d.blobs.dir)
-	return err
-}
-
 // Put implements Store.
 func (d *Disk) Put(items ...Item) ([]Object, error) {
 	if err := d.Ready(); err != nil {
@@ -115,8 +113,8 @@ func (d *Disk) Put(items ...Item) ([]Object, error) {
 	for i, item := range items {
 		objs[i] = item.Object
 		o := &objs[i]
-		if o.Name == "" || len(o.Name) > MaxName {
-			return nil, fmt.Errorf("%w: %d bytes", ErrName, len(o.Name))
+		if err := checkFields(*o); err != nil {
+			return nil, err
 		}
 		if o.Created.IsZero() {
 			o.Created = d.opt.Now()
@@ -150,75 +148,16 @@ func (d *Disk) putOne(c *change, o Object, f *staged, isNew bool) error {
 			return err
 		}
 	}
-	add := func() error { return d.blobs.place(f, o) }
-	if c.holds(o.Digest) {
-		add = func() error { return d.blobs.note(gained, o) }
-	}
-	if seededBug {
-		c.late = append(c.late, add)
-	} else if err := add(); err != nil {
-		return err
+	// a blob that lost its last name in this very change is still there
+	if _, had := c.touched[o.Digest]; had || c.holds(o.Digest) {
+		c.note(d, gained, o)
+	} else {
+		c.adds = append(c.adds, action{
+			do:   func() error { return d.blobs.place(f, o) },
+			undo: func() error { return d.blobs.remove(o.Digest, o.Size) },
+		})
 	}
 	return c.put(o)
-}
-
-// update runs one index transaction, with the files of what it adds in place
-// before it commits and those of what it dropped released after.
-func (d *Disk) update(f func(c *change) error) error {
-	d.commit.Lock()
-	defer d.commit.Unlock()
-	if err := d.Ready(); err != nil {
-		return err
-	}
-	var c *change
-	committing := false
-	err := d.db.Update(func(tx *bbolt.Tx) error {
-		var err error
-		if c, err = lookup(tx, d.opt.Now()); err != nil {
-			return err
-		}
-		if err := f(c); err != nil {
-			return err
-		}
-		for digest := range c.touched {
-			if c.holds(digest) {
-				delete(c.touched, digest)
-			}
-		}
-		committing = true
-		return c.finish()
-	})
-	if err != nil && committing && !noSpace(err) {
-		err = &syncError{err} // bbolt does not say which of its calls failed
-	}
-	if err != nil {
-		return d.fail(err)
-	}
-	for _, add := range c.late {
-		if err := add(); err != nil {
-			return d.fail(err)
-		}
-	}
-	return d.release(c)
-}
-
-// release takes away what a committed change left without a name.
-func (d *Disk) release(c *change) error {
-	for digest, size := range c.touched {
-		d.opt.Cache.remove(digest)
-		if err := d.blobs.remove(digest, size); err != nil {
-			return err
-		}
-	}
-	for _, o := range c.dropped {
-		if _, gone := c.touched[o.Digest]; gone {
-			continue
-		}
-		if err := d.blobs.note(lost, o); err != nil {
-			return d.fail(err)
-		}
-	}
-	return nil
 }
 
 // Move implements Store.
@@ -229,15 +168,14 @@ func (d *Disk) Move(moves ...Rename) error {
 			if err != nil {
 				return err
 			}
-			if m.To == "" || len(m.To) > MaxName {
-				return fmt.Errorf("%w: %d bytes", ErrName, len(m.To))
-			}
 			o.Name, o.Deleted = m.To, m.Deleted
 			roundTimes(&o)
-			if err := d.blobs.note(gained, o); err != nil {
+			if err := checkFields(o); err != nil {
 				return err
 			}
-			if err := errors.Join(c.put(o), c.drop(m.From)); err != nil {
+			c.note(d, gained, o)
+			// the name goes first: it may be the one that it moves to
+			if err := errors.Join(c.drop(m.From), c.put(o)); err != nil {
 				return err
 			}
 		}
@@ -278,47 +216,29 @@ func (d *Disk) fail(err error) error {
 	return err
 }
 
-func (d *Disk) flushEvery(interval time.Duration) {
-	defer d.done.Done()
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-d.stop:
-			return
-		case <-tick.C:
-			d.fail(d.flush())
-		}
-	}
-}
-
-// flush forces what a relaxed Disk has put off to the disk: blobs before the
-// index that names them.
-func (d *Disk) flush() error {
-	if err := d.blobs.later.flush(); err != nil {
-		return err
-	}
-	if err := d.db.Sync(); err != nil {
-		return &syncError{err}
-	}
-	return nil
-}
-
 // Close implements Store.
 func (d *Disk) Close() error {
 	close(d.stop)
 	d.done.Wait()
-	d.commit.Lock()
-	defer d.commit.Unlock()
 	var errs []error
 	if d.blobs.later != nil {
-		errs = append(errs, d.flush())
-		d.db.NoSync = false
+		errs = append(errs, d.fail(d.flush()))
 	}
-	if d.Ready() == nil && errors.Join(errs...) == nil {
+	d.commit.Lock()
+	defer d.commit.Unlock()
+	d.db.NoSync = false
+	if d.Ready() == nil && errors.Join(errs...) == nil && !d.unclean {
 		errs = append(errs, setClean(d.db, true))
 	}
 	return errors.Join(append(errs, d.db.Close())...)
+}
+
+// checkFields refuses what a row or a ledger could not hold.
+func checkFields(o Object) error {
+	if o.Name == "" || len(o.Name) > MaxName || max(len(o.ID), len(o.Owner), len(o.MediaType)) > maxField {
+		return fmt.Errorf("%w: %d bytes", ErrName, len(o.Name))
+	}
+	return nil
 }
 
 // roundTimes keeps what a row keeps, so that an object returned by Put equals

@@ -39,20 +39,25 @@
 //	row:     fields: tag u8, uvarint length, value                (row.go)
 //
 // The ledgers hold everything that meta.db holds about pictures, so [Rebuild]
-// makes the index anew from the directory alone. Rows in the index carry a
-// CRC-32C over their key and value, since bbolt has no checksum of its own.
+// makes the index anew from the directory alone. A durable Disk does so where its
+// index is missing; a relaxed one also after every unclean stop, since nothing
+// orders what a power cut leaves of its index. Rows in the index carry a CRC-32C
+// over their key and value, since bbolt has no checksum of its own.
 //
 // # Order of one Put
 //
 //	stage    write tmp/N: bytes, then the record; fsync       (in parallel)
-//	place    rename to blobs/..; fsync the directory          (one at a time
-//	         or, if the blob is there: append the record, fsync  from here on)
-//	commit   one bbolt transaction: names, ids, counts, due times
-//	release  unlink blobs that lost their last name; note names lost elsewhere
+//	check    may it be, in a bbolt transaction                (one at a time
+//	place    rename to blobs/..; fsync the directory           from here on)
+//	         or, if the blob is there: append the record, fsync
+//	commit   names, ids, counts, due times, names lost elsewhere
+//	release  unlink blobs that lost their last name; tell the ledgers of
+//	         others that they lost one
 //
-// A ledger gains a name before the index does and loses it after, so that a
-// crash between the two leaves a blob that nothing names, or a ledger with a
-// name too many, never a name without bytes. The first is removed on the next
-// open (after an unclean stop the whole directory is compared with the index);
-// the second yields to the newer record when an index is rebuilt.
+// A ledger gains a name before the index does and loses it after. A stop between
+// the two leaves a blob that nothing names, removed on the next open (after an
+// unclean stop the directory is compared with the index); or a ledger with a lost
+// name, told on the next open (bucketLost has it); or one with a name that was
+// never acknowledged, which a Rebuild may bring. It never leaves a name without
+// bytes. A change that is refused or fails takes its files back.
 package store

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ var (
 	bucketBlobs  = []byte("blobs")  // digest -> number of names, size
 	bucketExpiry = []byte("expiry") // microseconds u64 big endian, name -> nothing
 	bucketTrash  = []byte("trash")  // likewise, by time of deletion
+	bucketLost   = []byte("lost")   // digest, name -> row: not yet in the blob's ledger
 	bucketMeta   = []byte("meta")   // keys below
 	keyFormat    = []byte("format")
 	keyClean     = []byte("clean") // there after Close, gone while open
@@ -30,20 +32,22 @@ const format = 1
 // change is one index transaction. The maps say what release has to do once it
 // is committed.
 type change struct {
-	names, ids, blobs, expiry, trash, meta *bbolt.Bucket
+	names, ids, blobs, expiry, trash, lost, meta *bbolt.Bucket
 
-	now     time.Time
-	stats   Stats
-	touched map[Digest]int64 // blobs that lost a name, with their size
-	dropped []Object         // names that a blob lost
-	late    []func() error   // of seededBug alone
+	now      time.Time
+	keepLost bool // an earlier release has failed
+	stats    Stats
+	touched  map[Digest]int64 // blobs that lost a name, with their size
+	dropped  []Object         // names that a blob lost
+	adds     []action         // what happens to files before the commit
 }
 
 // lookup opens the buckets for reading or writing.
 func lookup(tx *bbolt.Tx, now time.Time) (*change, error) {
 	c := &change{
 		names: tx.Bucket(bucketNames), ids: tx.Bucket(bucketIDs), blobs: tx.Bucket(bucketBlobs),
-		expiry: tx.Bucket(bucketExpiry), trash: tx.Bucket(bucketTrash), meta: tx.Bucket(bucketMeta),
+		expiry: tx.Bucket(bucketExpiry), trash: tx.Bucket(bucketTrash),
+		lost: tx.Bucket(bucketLost), meta: tx.Bucket(bucketMeta),
 		now: now, touched: make(map[Digest]int64),
 	}
 	value, err := unseal(keyStats, c.meta.Get(keyStats))
@@ -55,9 +59,6 @@ func lookup(tx *bbolt.Tx, now time.Time) (*change, error) {
 	}
 	return c, nil
 }
-
-// finish writes the counters back.
-func (c *change) finish() error { return putStats(c.meta, c.stats) }
 
 func putStats(meta *bbolt.Bucket, s Stats) error {
 	var b []byte
@@ -184,16 +185,19 @@ func dueKey(t time.Time, name string) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(t.UnixMicro())), name...)
 }
 
-// due returns up to limit names whose time in bucket is not after t.
-func due(bucket *bbolt.Bucket, t time.Time, limit int) []string {
-	var names []string
+// due returns up to limit keys of bucket whose time is not after t, and none for
+// the zero time.
+func due(bucket *bbolt.Bucket, t time.Time, limit int) (keys [][]byte) {
+	if t.UnixMicro() < 0 {
+		return nil
+	}
 	end := uint64(t.UnixMicro())
 	cur := bucket.Cursor()
-	for k, _ := cur.First(); k != nil && len(names) < limit; k, _ = cur.Next() {
-		if len(k) < 8 || binary.BigEndian.Uint64(k) > end {
+	for k, _ := cur.First(); k != nil && len(keys) < limit; k, _ = cur.Next() {
+		if len(k) >= 8 && binary.BigEndian.Uint64(k) > end {
 			break
 		}
-		names = append(names, string(k[8:]))
+		keys = append(keys, bytes.Clone(k))
 	}
-	return names
+	return keys
 }

@@ -14,8 +14,8 @@ const (
 
 const (
 	ledgerVersion  = 1
-	recordOverhead = 12             // two lengths and a checksum
-	maxRecord      = 2*MaxName + 64 // a longer one is damage: fields are bounded by names
+	recordOverhead = 12                   // two lengths and a checksum
+	maxRecord      = MaxName + 4*maxField // a longer one is damage: all fields are bounded
 )
 
 // entry is one record of a ledger.

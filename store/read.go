@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -93,7 +94,7 @@ func (d *Disk) read(o Object) (io.ReadSeekCloser, error) {
 	if _, err := io.ReadFull(f, data); err != nil {
 		return nil, fmt.Errorf("%w: read %v: %v", ErrDamaged, o.Digest, err)
 	}
-	if crc(data) != o.CRC {
+	if crc32.Checksum(data, castagnoli) != o.CRC {
 		return nil, fmt.Errorf("%w: checksum of %v", ErrDamaged, o.Digest)
 	}
 	d.opt.Cache.add(o.Digest, data)

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,21 +16,58 @@ import (
 
 const indexName = "meta.db"
 
-// openIndex opens meta.db and makes it where it is missing: under another name
-// first, since a half-made file would be taken for a damaged one.
-func openIndex(dir string) (*bbolt.DB, error) {
+// errRebuild is why an index has to be made anew from the blobs.
+var errRebuild = errors.New("store: index")
+
+// openIndex opens meta.db, and makes it in a directory without blobs. errRebuild:
+// it is missing although there are blobs; or it is a relaxed one after an unclean
+// stop, when a power cut may have left any mix of old and new pages.
+func openIndex(dir string, relaxed bool) (*bbolt.DB, error) {
 	path := filepath.Join(dir, indexName)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		switch empty, err := hasNoBlobs(dir); {
+		case err != nil:
+			return nil, err
+		case !empty:
+			return nil, fmt.Errorf("%w is missing", errRebuild)
+		}
 		err := makeIndex(dir, path)
 		if _, missing := os.Stat(path); err != nil && missing != nil {
 			return nil, fmt.Errorf("store: make %s: %w", path, err)
 		}
 	}
 	db, err := openBolt(path)
+	if err == nil {
+		if err = checkIndex(db, path, relaxed); err != nil {
+			db.Close()
+		}
+	}
+	if relaxed && errors.Is(err, ErrDamaged) {
+		err = fmt.Errorf("%w: %v", errRebuild, err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	err = db.View(func(tx *bbolt.Tx) error {
+	return db, nil
+}
+
+func hasNoBlobs(dir string) (bool, error) {
+	outer, err := os.ReadDir(filepath.Join(dir, "blobs"))
+	if err != nil {
+		return false, fmt.Errorf("store: %w", err)
+	}
+	for _, e := range outer {
+		files, err := filepath.Glob(filepath.Join(dir, "blobs", e.Name(), "*", "*"))
+		if err != nil || len(files) > 0 {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func checkIndex(db *bbolt.DB, path string, relaxed bool) (err error) {
+	defer faults(&err)()
+	return db.View(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(bucketMeta)
 		if meta == nil {
 			return fmt.Errorf("%w: %s is not an index of tintype", ErrDamaged, path)
@@ -43,13 +79,13 @@ func openIndex(dir string) (*bbolt.DB, error) {
 		if v, _ := binary.Uvarint(value); v != format {
 			return fmt.Errorf("store: %s has format %d, this version of tintype reads %d", path, v, format)
 		}
+		if relaxed && meta.Get(keyClean) == nil {
+			if empty, err := hasNoBlobs(filepath.Dir(path)); !empty {
+				return errors.Join(fmt.Errorf("%w was not closed", errRebuild), err)
+			}
+		}
 		return nil
 	})
-	if err != nil {
-		db.Close()
-		return nil, err
-	}
-	return db, nil
 }
 
 func openBolt(path string) (db *bbolt.DB, err error) {
@@ -78,21 +114,35 @@ func faults(err *error) func() {
 	}
 }
 
+// makeIndex makes an empty index: under another name first, since a half-made
+// file would be taken for a damaged one.
 func makeIndex(dir, path string) error {
-	// a name of its own: several processes may come first
+	fresh, err := initIndex(dir)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(fresh)
+	// unlike a rename, a link never replaces the index of who was faster
+	if err := os.Link(fresh, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncPath(dir)
+}
+
+// initIndex makes an empty index under a name of its own in tmp/.
+func initIndex(dir string) (path string, err error) {
 	file, err := os.CreateTemp(filepath.Join(dir, "tmp"), indexName)
 	if err != nil {
-		return err
+		return "", err
 	}
-	fresh := file.Name()
-	defer os.Remove(fresh)
+	path = file.Name()
 	file.Close()
-	db, err := openBolt(fresh)
+	db, err := openBolt(path)
 	if err != nil {
-		return err
+		return "", err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketNames, bucketIDs, bucketBlobs, bucketExpiry, bucketTrash, bucketMeta} {
+		for _, name := range [][]byte{bucketNames, bucketIDs, bucketBlobs, bucketExpiry, bucketTrash, bucketLost, bucketMeta} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
@@ -102,14 +152,7 @@ func makeIndex(dir, path string) error {
 			meta.Put(keyFormat, seal(keyFormat, binary.AppendUvarint(nil, format))),
 			putStats(meta, Stats{}))
 	})
-	if err := errors.Join(err, db.Close()); err != nil {
-		return err
-	}
-	// unlike a rename, a link never replaces the index of who was faster
-	if err := os.Link(fresh, path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return syncDir(dir)
+	return path, errors.Join(err, db.Close())
 }
 
 // setClean says in the index whether the store was closed.
@@ -139,134 +182,5 @@ func (d *Disk) recover() error {
 	if clean {
 		return setClean(d.db, false)
 	}
-	if d.opt.Relaxed {
-		if err := d.verify(); err != nil {
-			return err
-		}
-	}
-	return d.sweepUnnamed()
-}
-
-// verify reads the whole index. Without synced transactions a power cut can
-// leave any mix of old and new pages, which bbolt may answer with a panic.
-func (d *Disk) verify() (err error) {
-	defer faults(&err)()
-	return d.view(func(c *change) error {
-		return c.names.ForEach(func(k, _ []byte) error {
-			o, err := get(c.names, string(k))
-			if err == nil && !c.holds(o.Digest) {
-				err = fmt.Errorf("%w: %q names an unknown blob", ErrDamaged, k)
-			}
-			return err
-		})
-	})
-}
-
-// Rebuild makes the index of the store in dir anew from its blob files alone and
-// returns what it holds. The old index, if any, is kept as meta.db.old. The
-// store must not be open: ErrLocked.
-func Rebuild(dir string) (Stats, error) {
-	path := filepath.Join(dir, indexName)
-	if _, err := os.Stat(filepath.Join(dir, "blobs")); err != nil {
-		return Stats{}, fmt.Errorf("store: rebuild: %w", err)
-	}
-	if _, err := os.Stat(path); err == nil {
-		db, err := openBolt(path)
-		if errors.Is(err, ErrLocked) {
-			return Stats{}, err
-		}
-		if err == nil {
-			db.Close()
-		}
-	}
-	return rebuild(dir)
-}
-
-// rebuild is Rebuild for a caller that knows the index to be nobody else's. It
-// does not open the old one: where that panics, bbolt never unlocks it.
-func rebuild(dir string) (Stats, error) {
-	path := filepath.Join(dir, indexName)
-	if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Stats{}, fmt.Errorf("store: rebuild: %w", err)
-	}
-	d := newDisk(dir, Options{Now: time.Now})
-	if err := d.openIndex(); err != nil {
-		return Stats{}, err
-	}
-	if err := d.reindex(); err != nil {
-		return Stats{}, errors.Join(err, d.Close())
-	}
-	s, err := d.Stats()
-	return s, errors.Join(err, d.Close())
-}
-
-// reindex names every blob as its ledger says. Where two blobs claim a name, a
-// replacement was cut off before the older ledger knew: the newer one has it.
-func (d *Disk) reindex() error {
-	var batch []Object
-	write := func() error {
-		defer func() { batch = batch[:0] }()
-		return d.db.Update(func(tx *bbolt.Tx) error {
-			c, err := lookup(tx, d.opt.Now())
-			if err != nil {
-				return err
-			}
-			for _, o := range batch {
-				if old, err := get(c.names, o.Name); err == nil && old.Created.After(o.Created) {
-					continue
-				}
-				if err := c.put(o); err != nil {
-					return err
-				}
-			}
-			return c.finish()
-		})
-	}
-	err := d.blobs.walk(func(digest Digest, size int64, path string) error {
-		names, err := readLedger(path, digest, size)
-		if err != nil {
-			return err
-		}
-		batch = append(batch, names...)
-		if len(batch) < sweepBatch {
-			return nil
-		}
-		return write()
-	})
-	if err != nil {
-		return err
-	}
-	return write()
-}
-
-// readLedger returns the objects that a blob file says it has.
-func readLedger(path string, digest Digest, size int64) ([]Object, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	b, err := io.ReadAll(io.NewSectionReader(f, size, max(info.Size()-size, 0)))
-	if err != nil {
-		return nil, err
-	}
-	entries, _ := parseLedger(b)
-	named := make(map[string]Object)
-	for _, e := range entries {
-		switch {
-		case e.op == lost:
-			delete(named, e.obj.Name)
-		case e.obj.Digest == digest && e.obj.Size == size:
-			named[e.obj.Name] = e.obj
-		}
-	}
-	objs := make([]Object, 0, len(named))
-	for _, o := range named {
-		objs = append(objs, o)
-	}
-	return objs, nil
+	return errors.Join(d.tellLost(), d.sweepUnnamed())
 }

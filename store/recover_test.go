@@ -30,6 +30,16 @@ func TestRebuildFindsEverythingFromTheBlobsAlone(t *testing.T) {
 	put(t, d, full, item("c/f/f_1024.jpg", "small"))
 	put(t, d, item("second name", "full"), item("replaced", "old"), item("deleted", "gone"), item("lost a name", "kept"))
 	put(t, d, item("keeps it", "kept"), item("replaced", "new"))
+	put(t, d, item("same again", "twice"))
+	put(t, d, item("same again", "twice"))
+	taken := item("replaced", "refused")
+	taken.New = true
+	if _, err := d.Put(item("refused", "refused"), item("kept too", "kept"), taken); err == nil {
+		t.Fatal("a taken name was given")
+	}
+	if err := d.Move(Rename{From: "same again", To: "refused"}, Rename{From: "none", To: "x"}); err == nil {
+		t.Fatal("a move of nothing")
+	}
 	if err := d.Delete("deleted", "lost a name"); err != nil {
 		t.Fatal(err)
 	}
@@ -145,5 +155,75 @@ func TestARelaxedIndexThatAPowerCutDamagedIsRebuilt(t *testing.T) {
 				t.Error("bytes differ")
 			}
 		})
+	}
+}
+
+func TestAMissingIndexIsMadeAnewNotTakenForAnEmptyStore(t *testing.T) {
+	for name, opt := range map[string]Options{"durable": {}, "relaxed": {Relaxed: true}} {
+		t.Run(name, func(t *testing.T) {
+			dir, c := t.TempDir(), newClock()
+			d := openTest(t, dir, c, opt)
+			put(t, d, item("a", "x"))
+			d.Close()
+			os.Remove(filepath.Join(dir, indexName))
+			d = openTest(t, dir, c, opt)
+			defer d.Close()
+			if got := read(t, d, "a"); got != "x" {
+				t.Errorf("a = %q", got)
+			}
+		})
+	}
+}
+
+func TestABlobWithoutALedgerIsLeftAlone(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	d := openTest(t, dir, c, Options{})
+	o := put(t, d, item("a", "x"))[0]
+	crash(d)
+	path := d.blobs.path(o.Digest, o.Size)
+	os.Truncate(path, o.Size)
+	os.Remove(filepath.Join(dir, indexName))
+	for range 2 { // the first open makes an index without it, the second sweeps
+		d = openTest(t, dir, c, Options{})
+		absent(t, d, "a")
+		crash(d)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the bytes are gone: %v", err)
+	}
+}
+
+// A kill after the commit and before the ledger was told: the next open tells it.
+func TestLedgersLearnOfLostNamesAfterAKill(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	d := openTest(t, dir, c, Options{})
+	put(t, d, item("a", "same"), item("b", "same"))
+	path := blobFiles(t, dir)[0]
+	before, _ := os.ReadFile(path)
+	if err := d.Delete("a"); err != nil {
+		t.Fatal(err)
+	}
+	crash(d)
+	os.WriteFile(path, before, 0o600)
+	d = openTest(t, dir, c, Options{})
+	d.Close()
+	if n, err := Rebuild(dir); err != nil || n.Objects != 1 {
+		t.Errorf("Rebuild = %+v, %v, want b alone", n, err)
+	}
+}
+
+func TestASweepPassesOverWhatItCannotRead(t *testing.T) {
+	d := openTest(t, t.TempDir(), newClock(), Options{})
+	defer d.Close()
+	in := item("a", "x")
+	in.Expires = time.Unix(1, 0)
+	put(t, d, in)
+	tx, _ := d.db.Begin(true)
+	tx.Bucket(bucketExpiry).Put(dueKey(time.Unix(1, 0), "of nobody"), nil)
+	tx.Bucket(bucketExpiry).Put(dueKey(time.Unix(1, 0), "damaged"), nil)
+	tx.Bucket(bucketNames).Put([]byte("damaged"), []byte("no row"))
+	tx.Commit()
+	if n, err := d.Sweep(time.Time{}); err != nil || n.Objects != 1 {
+		t.Errorf("Sweep = %+v, %v", n, err)
 	}
 }

@@ -24,8 +24,8 @@ var (
 	// case: containers are named by it in lower case.
 	ErrAppExists = errors.New("application exists")
 	// ErrAppKey is returned for a key that is empty, longer than 128 characters,
-	// has others than A-Z a-z 0-9 . _ @ -, or is the word "delete".
-	ErrAppKey = errors.New("an application key is 1 to 128 of A-Z a-z 0-9 . _ @ - and not the word delete")
+	// has others than A-Z a-z 0-9 . _ @ -, or is "delete" or begins with "delete-".
+	ErrAppKey = errors.New("an application key is 1 to 128 of A-Z a-z 0-9 . _ @ - and does not begin with delete-")
 )
 
 // App is an application: who may store pictures.
@@ -69,13 +69,27 @@ type Registry struct {
 // OpenRegistry reads dir/keys.json and makes it, with a new account key, where it
 // is missing. A file that others than its owner may read is refused.
 func OpenRegistry(dir string) (*Registry, error) {
-	r := &Registry{path: filepath.Join(dir, "keys.json")}
-	data, err := os.ReadFile(r.path)
+	// what an interrupted save may have left has secrets in it
+	if left, err := filepath.Glob(filepath.Join(dir, "keys-*")); err == nil {
+		for _, path := range left {
+			os.Remove(path)
+		}
+	}
+	r, err := ReadRegistry(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		key := make([]byte, 64)
 		rand.Read(key)
+		r = &Registry{path: filepath.Join(dir, "keys.json")}
 		return r, r.save(keyFile{Format: 1, AccountKey: key})
 	}
+	return r, err
+}
+
+// ReadRegistry is OpenRegistry for who only reads: fs.ErrNotExist where there is
+// no file.
+func ReadRegistry(dir string) (*Registry, error) {
+	r := &Registry{path: filepath.Join(dir, "keys.json")}
+	data, err := os.ReadFile(r.path)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
@@ -106,7 +120,7 @@ func (r *Registry) save(f keyFile) error {
 	if err := os.Rename(tmp.Name(), r.path); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	if err := syncDir(filepath.Dir(r.path)); err != nil {
+	if err := syncPath(filepath.Dir(r.path)); err != nil {
 		return err
 	}
 	r.file = f
@@ -245,7 +259,7 @@ func CheckAppKey(key string) error {
 	bad := func(c rune) bool {
 		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("._@-", c))
 	}
-	if key == "" || len(key) > 128 || strings.ContainsFunc(key, bad) || strings.EqualFold(key, "delete") {
+	if key == "" || len(key) > 128 || strings.ContainsFunc(key, bad) || strings.HasPrefix(strings.ToLower(key)+"-", "delete-") {
 		return fmt.Errorf("%w: %q", ErrAppKey, key)
 	}
 	return nil

@@ -60,7 +60,7 @@ func TestARegistryRefuses(t *testing.T) {
 	if _, err := r.AddApp("FORUM", "s", time.Now()); !errors.Is(err, ErrAppExists) {
 		t.Errorf("a key in other letters: %v", err)
 	}
-	for _, key := range []string{"", "a b", "a/b", "Delete", "ключ", strings.Repeat("x", 129)} {
+	for _, key := range []string{"", "a b", "a/b", "Delete", "delete-me", "ключ", strings.Repeat("x", 129)} {
 		if _, err := r.AddApp(key, "s", time.Now()); !errors.Is(err, ErrAppKey) {
 			t.Errorf("key %q: %v", key, err)
 		}

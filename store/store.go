@@ -6,9 +6,12 @@ import (
 	"time"
 )
 
-// Limits of names. Azure allows a container of 63 characters and a blob name of
-// 1,024; each character takes up to 4 bytes.
+// MaxName is the longest name in bytes. Azure allows a container of 63 characters
+// and a blob name of 1,024; each character takes up to 4 bytes.
 const MaxName = 64 + 4*1024
+
+// maxField is the longest ID, Owner or MediaType in bytes.
+const maxField = 256
 
 var (
 	// ErrNotFound is returned when a name or id has no object, or an expired one.
@@ -22,7 +25,8 @@ var (
 	ErrReadOnly = errors.New("store: read-only after a failed sync")
 	// ErrLocked is returned when another process holds the data directory.
 	ErrLocked = errors.New("store: data directory is in use by another process")
-	// ErrName is returned for an empty name or one longer than MaxName.
+	// ErrName is returned for an empty name or one longer than MaxName, and for an
+	// ID, Owner or MediaType beyond 256 bytes.
 	ErrName = errors.New("store: bad object name")
 )
 
@@ -94,7 +98,7 @@ type Store interface {
 	// Delete removes objects for good, all or none; ErrNotFound if one is missing.
 	Delete(names ...string) error
 	// Sweep removes what has expired and what was moved to the trash before the
-	// given time, and says what it took.
+	// given time (the zero time: nothing), and says what it took.
 	Sweep(trashedBefore time.Time) (Stats, error)
 	// Stats counts what is there, without a scan.
 	Stats() (Stats, error)

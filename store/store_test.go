@@ -221,6 +221,37 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 				t.Errorf("Find after restore = %+v, %v", got, err)
 			}
 		},
+		"an object moved to its own name stays": func(t *testing.T, s Store, c *clock) {
+			put(t, s, item("a", "x"))
+			if err := s.Move(Rename{From: "a", To: "a"}); err != nil {
+				t.Fatal(err)
+			}
+			if got := read(t, s, "a"); got != "x" {
+				t.Errorf("a = %q", got)
+			}
+		},
+		"a move may take the name of another and give it on": func(t *testing.T, s Store, c *clock) {
+			put(t, s, item("a", "x"), item("b", "y"))
+			if err := s.Move(Rename{From: "a", To: "b"}, Rename{From: "b", To: "a"}); err != nil {
+				t.Fatal(err)
+			}
+			absent(t, s, "b")
+			if got := read(t, s, "a"); got != "x" {
+				t.Errorf("a = %q", got)
+			}
+			if n, err := s.Stats(); err != nil || n.Objects != 1 || n.Blobs != 1 {
+				t.Errorf("Stats = %+v, %v", n, err)
+			}
+		},
+		"a sweep of no time, or of one before all others, takes no trash": func(t *testing.T, s Store, c *clock) {
+			put(t, s, item("a", "x"))
+			s.Move(Rename{"a", "delete-a", c.Now()})
+			for _, at := range []time.Time{{}, c.Now().AddDate(-100, 0, 0)} {
+				if n, err := s.Sweep(at); err != nil || n != (Stats{}) {
+					t.Errorf("Sweep(%v) = %+v, %v", at, n, err)
+				}
+			}
+		},
 		"an expired object is gone to the second and swept later": func(t *testing.T, s Store, c *clock) {
 			in := item("a", "x")
 			in.Expires = c.Now().Add(time.Minute)

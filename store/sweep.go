@@ -26,11 +26,8 @@ func (d *Disk) Sweep(trashedBefore time.Time) (Stats, error) {
 		var before, after Stats
 		err := d.update(func(c *change) error {
 			before = c.stats
-			for _, name := range append(due(c.expiry, c.now, sweepBatch), due(c.trash, trashedBefore, sweepBatch)...) {
-				// a name may be due for both reasons
-				if err := c.drop(name); err != nil && !errors.Is(err, ErrNotFound) {
-					return err
-				}
+			if err := errors.Join(d.dropDue(c, c.expiry, c.now), d.dropDue(c, c.trash, trashedBefore)); err != nil {
+				return err
 			}
 			after = c.stats
 			return nil
@@ -45,14 +42,37 @@ func (d *Disk) Sweep(trashedBefore time.Time) (Stats, error) {
 	}
 }
 
+// dropDue drops what is due in bucket. The key goes whatever happens: one whose
+// name is gone, or whose row is damaged, must not stop the others.
+func (d *Disk) dropDue(c *change, bucket *bbolt.Bucket, t time.Time) error {
+	for _, key := range due(bucket, t, sweepBatch) {
+		name := string(key[min(8, len(key)):])
+		err := c.drop(name)
+		if errors.Is(err, ErrDamaged) {
+			d.opt.Log.Error("cannot sweep", "name", name, "err", err)
+		} else if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if err := bucket.Delete(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // sweepUnnamed removes the blobs that the index does not know: a stop came
 // between their rename and the transaction, or between one and their removal.
+// One whose ledger cannot be read is not of that kind, and is left alone.
 func (d *Disk) sweepUnnamed() error {
 	swept := 0
 	err := d.db.View(func(tx *bbolt.Tx) error {
 		known := tx.Bucket(bucketBlobs)
-		return d.blobs.walk(func(digest Digest, _ int64, path string) error {
+		return d.blobs.walk(func(digest Digest, size int64, path string) error {
 			if known.Get(digest[:]) != nil {
+				return nil
+			}
+			if _, whole, err := readLedger(path, digest, size); err != nil || !whole {
+				d.opt.Log.Warn("a blob has neither a name nor a ledger; it is left alone", "path", path, "err", err)
 				return nil
 			}
 			swept++

@@ -8,19 +8,15 @@ import (
 	"syscall"
 )
 
-// syncPath forces a file or a directory to the disk.
+// syncPath forces a file, or the entries of a directory, to the disk. Only a
+// failed sync is a syncError.
 func syncPath(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return f.Sync()
-}
-
-// syncDir makes the entries of a directory durable.
-func syncDir(dir string) error {
-	if err := syncPath(dir); err != nil {
+	if err := f.Sync(); err != nil {
 		return &syncError{err}
 	}
 	return nil

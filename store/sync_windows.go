@@ -6,21 +6,22 @@ import (
 	"syscall"
 )
 
-// syncPath forces a file to the disk. NTFS journals directory entries itself
-// and Windows has no call to sync a directory.
+// syncPath forces a file to the disk. NTFS journals directory entries itself and
+// Windows has no call to sync a directory.
 func syncPath(path string) error {
+	if info, err := os.Stat(path); err != nil || info.IsDir() {
+		return err
+	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
-			return nil
-		}
 		return err
 	}
 	defer f.Close()
-	return f.Sync()
+	if err := f.Sync(); err != nil {
+		return &syncError{err}
+	}
+	return nil
 }
-
-func syncDir(string) error { return nil }
 
 // noSpace says whether a write failed for want of room, which passes.
 func noSpace(err error) bool {

@@ -32,7 +32,7 @@ func refusedByHeader(t testing.TB) []hostile {
 		{"PNG one row over 50 megapixels", pngOf(10000, 5001, 8, 2, 1), ErrTooLarge},
 		{"PNG as large as its format can say", pngOf(1<<31-1, 1<<31-1, 1, 0, 0), ErrDamaged},
 		{"PNG of no width", pngOf(0, 10, 8, 2, 1), ErrDamaged},
-		{"PNG of negative width", pngOf(1<<31, 10, 8, 2, 0), ErrDamaged},
+		{"PNG of negative width", pngOf(-1<<31, 10, 8, 2, 0), ErrDamaged},
 		{"PNG of 3 bits", pngOf(10, 10, 3, 2, 1), ErrDamaged},
 		{"PNG that is only a signature", []byte("\x89PNG\r\n\x1a\n"), ErrDamaged},
 		{"JPEG of 65535x65535", hugeJPEG(0xc0, 65535, 65535), ErrTooLarge},

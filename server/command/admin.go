@@ -63,11 +63,9 @@ type closer func() error
 
 func (c closer) Close() error { return c() }
 
-// answer runs one command for a client. Its words end when the client goes.
+// answer runs one command for a client.
 func answer(ctx context.Context, conn net.Conn, l *live) {
 	defer conn.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	var req adminRequest
 	if json.NewDecoder(io.LimitReader(conn, 1<<20)).Decode(&req) != nil {
 		return

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,7 +22,7 @@ func (p *program) appCommand() *cobra.Command {
 	add := &cobra.Command{
 		Use: "add KEY [--secret S]", Short: "Add an application; prints its secret", Args: exactly(1, false, "KEY [--secret S]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withData(cmd, func(_ context.Context, l *live) error {
+			return p.withData(cmd, func(l *live) error {
 				app, err := l.apps.AddApp(args[0], secret, time.Now())
 				if errors.Is(err, store.ErrAppKey) {
 					return usageError{err}
@@ -40,7 +39,7 @@ func (p *program) appCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use: "list", Short: "List applications",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withData(cmd, func(_ context.Context, l *live) error {
+			return p.withData(cmd, func(l *live) error {
 				p.listApps(l.apps.Apps(), show)
 				return nil
 			})
@@ -50,7 +49,7 @@ func (p *program) appCommand() *cobra.Command {
 	rotate := &cobra.Command{
 		Use: "rotate KEY", Short: "Give an application a new secret; the one before stays valid", Args: exactly(1, false, "KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withData(cmd, func(_ context.Context, l *live) error {
+			return p.withData(cmd, func(l *live) error {
 				app, err := l.apps.rotate(args[0])
 				if err == nil {
 					p.printSecret(app)
@@ -62,7 +61,7 @@ func (p *program) appCommand() *cobra.Command {
 	remove := &cobra.Command{
 		Use: "remove KEY", Short: "Remove an application; its pictures stay", Args: exactly(1, false, "KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withData(cmd, func(_ context.Context, l *live) error { return l.apps.remove(args[0]) })
+			return p.withData(cmd, func(l *live) error { return l.apps.remove(args[0]) })
 		},
 	}
 	app.AddCommand(add, list, rotate, remove)
@@ -99,7 +98,7 @@ func (p *program) accountCommand() *cobra.Command {
 		return &cobra.Command{
 			Use: name + " APP ACCOUNT...", Short: short, Args: exactly(2, true, "APP ACCOUNT..."),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				return p.withData(cmd, func(_ context.Context, l *live) error {
+				return p.withData(cmd, func(l *live) error {
 					if _, err := l.apps.App(args[0]); err != nil {
 						return err
 					}
@@ -111,7 +110,7 @@ func (p *program) accountCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use: "list APP", Short: "List an application's accounts", Args: exactly(1, false, "APP"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withData(cmd, func(_ context.Context, l *live) error {
+			return p.withData(cmd, func(l *live) error {
 				app, err := l.apps.App(args[0])
 				for _, a := range app.Accounts {
 					fmt.Fprintln(p.stdout, a)

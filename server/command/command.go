@@ -38,7 +38,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func run(ctx context.Context, p *program) int {
-	p.set = &settings{}
+	p.set = newSettings()
 	root := p.root()
 	root.SetArgs(p.args)
 	root.SetOut(p.stdout)

@@ -74,6 +74,8 @@ func TestWrongWordsNameTheNearest(t *testing.T) {
 	os.WriteFile(config, []byte("public-ulr = \"http://h\"\n"), 0o600)
 	broken := filepath.Join(dir, "b.toml")
 	os.WriteFile(broken, []byte("a = = 1\n"), 0o600)
+	empties := filepath.Join(dir, "e.toml")
+	os.WriteFile(empties, []byte("public-url = []\n"), 0o600)
 	for _, test := range []struct{ args, want string }{
 		{"serve --public-ulr x", "unknown flag --public-ulr; did you mean --public-url?"},
 		{"srve", `unknown command "srve"; did you mean serve?`},
@@ -87,6 +89,7 @@ func TestWrongWordsNameTheNearest(t *testing.T) {
 		{"serve --token-ttl 5", `"5" is no duration`},
 		{"serve --accounts some", `"some" is not one of any, registered`},
 		{"serve --account-key !", "--account-key is not base64"},
+		{"serve --config " + empties, "want one value"},
 		{"serve now", `takes no argument "now"`},
 		{"app add", "usage: tintype app add KEY [--secret S]"},
 	} {
@@ -243,8 +246,19 @@ func TestTokensOfGivenKeysNeedNoData(t *testing.T) {
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("the data directory was made")
 	}
-	if r := tintype(t, "token", "sas", "--container", "abc", "--data", dir); r.code != 2 {
+	empty := t.TempDir()
+	if r := tintype(t, "token", "sas", "--container", "abc", "--data", empty); r.code != 2 {
 		t.Errorf("without a key: %+v", r)
+	}
+	if files, _ := os.ReadDir(empty); len(files) > 0 {
+		t.Errorf("a command that reads has written %v", files)
+	}
+	t.Setenv("TINTYPE_APP", "kkk=sss")
+	if r := tintype(t, "token", "header", "--app", "kkk", "--data", empty); r.code != 0 {
+		t.Errorf("an application of the environment: %+v", r)
+	}
+	if r := tintype(t, "stats", "--data", dir); r.code != 1 {
+		t.Errorf("stats of nothing: %+v", r)
 	}
 }
 

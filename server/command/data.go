@@ -1,9 +1,9 @@
 package command
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -62,7 +62,7 @@ func (a apps) App(key string) (store.App, error) {
 func (a apps) Apps() []store.App {
 	all := slices.Clone(a.given)
 	for _, app := range a.Registry.Apps() {
-		if !slices.ContainsFunc(a.given, func(o store.App) bool { return o.Key == app.Key }) {
+		if !slices.ContainsFunc(a.given, func(o store.App) bool { return strings.EqualFold(o.Key, app.Key) }) {
 			all = append(all, app)
 		}
 	}
@@ -92,15 +92,18 @@ func (a apps) mine(key string) error {
 }
 
 // withData runs f on the data directory, in the server that has it open or here.
-func (p *program) withData(cmd *cobra.Command, f func(context.Context, *live) error) error {
+func (p *program) withData(cmd *cobra.Command, f func(*live) error) error {
 	if p.live != nil {
-		return f(cmd.Context(), p.live)
+		return f(p.live)
 	}
-	if err := p.set.load(cmd); err != nil {
+	if err := p.set.load(); err != nil {
 		return err
 	}
 	if code, err := forward(p.set.data, p.args, p.stdout, p.stderr); err == nil {
 		return exitError(code)
+	}
+	if _, err := os.Stat(p.set.data); err != nil && cmd.CommandPath() != "tintype app add" {
+		return fmt.Errorf("no data in %s; give --data", p.set.data)
 	}
 	data, err := store.OpenData(p.set.data, store.Options{Log: p.set.logger(p.stderr)})
 	if errors.Is(err, store.ErrLocked) {
@@ -113,7 +116,7 @@ func (p *program) withData(cmd *cobra.Command, f func(context.Context, *live) er
 	if err != nil {
 		return errors.Join(err, data.Close())
 	}
-	return errors.Join(f(cmd.Context(), l), data.Close())
+	return errors.Join(f(l), data.Close())
 }
 
 // liveData puts an open data directory and the settings together.

@@ -36,14 +36,14 @@ func (p *program) serveCommand() *cobra.Command {
 			if p.live != nil {
 				return usagef("serve does not run inside a server")
 			}
-			if err := p.set.load(cmd); err != nil {
+			if err := p.set.load(); err != nil {
 				return err
 			}
 			return p.serve(cmd.Context())
 		},
 	}
 	cmd.Flags().SortFlags = false
-	cmd.Flags().AddFlagSet(p.set.flags())
+	cmd.Flags().AddFlagSet(p.set.all)
 	return cmd
 }
 
@@ -194,15 +194,16 @@ func (p *program) firstStart(l *live) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	app, err := l.apps.AddApp(fmt.Sprint(1e9+key.Int64()), "", time.Now())
-	if err != nil {
-		return "", err
-	}
 	sample, length, err := writeSample(p.set.data)
 	if err != nil {
 		return "", err
 	}
 	sample, err = filepath.Abs(sample)
+	if err != nil {
+		return "", err
+	}
+	// last: from here on the start is no longer the first
+	app, err := l.apps.AddApp(fmt.Sprint(1e9+key.Int64()), "", time.Now())
 	if err != nil {
 		return "", err
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"tintype/server"
@@ -44,12 +43,15 @@ type settings struct {
 	trashTTL           duration
 	logFormat          choice
 	logLevel           choice
+
+	all *pflag.FlagSet // every setting; commands share its flags
 }
 
 const day = 24 * time.Hour
 
-// flags returns the flags of the settings called names; without names all of them.
-func (s *settings) flags(names ...string) *pflag.FlagSet {
+// newSettings returns the settings with their defaults.
+func newSettings() *settings {
+	s := &settings{}
 	f := pflag.NewFlagSet("settings", pflag.ContinueOnError)
 	f.SortFlags = false
 	f.StringVar(&s.config, "config", "", "TOML `FILE` with these flags as keys")
@@ -83,13 +85,16 @@ func (s *settings) flags(names ...string) *pflag.FlagSet {
 	f.Var(&s.logFormat, "log-format", "text or json")
 	s.logLevel = choice{"info", []string{"debug", "info", "warn", "error"}}
 	f.Var(&s.logLevel, "log-level", "debug, info, warn or error")
-	if len(names) == 0 {
-		return f
-	}
+	s.all = f
+	return s
+}
+
+// flags returns the flags of the settings called names.
+func (s *settings) flags(names ...string) *pflag.FlagSet {
 	some := pflag.NewFlagSet("some", pflag.ContinueOnError)
 	some.SortFlags = false
 	for _, name := range append([]string{"config"}, names...) {
-		some.AddFlag(f.Lookup(name))
+		some.AddFlag(s.all.Lookup(name))
 	}
 	return some
 }
@@ -99,17 +104,15 @@ func env(flag string) string {
 	return "TINTYPE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// load fills the flags that were not given from the environment, and what is
-// left from the configuration file.
-func (s *settings) load(cmd *cobra.Command) error {
-	flags := cmd.Flags()
-	known := (&settings{}).flags()
+// load fills the settings that no flag gave from the environment, and what is left
+// from the configuration file.
+func (s *settings) load() error {
 	given := make(map[string]bool)
 	var errs []error
-	flags.VisitAll(func(f *pflag.Flag) {
+	s.all.VisitAll(func(f *pflag.Flag) {
 		given[f.Name] = f.Changed
 		text, ok := os.LookupEnv(env(f.Name))
-		if f.Changed || !ok || known.Lookup(f.Name) == nil {
+		if f.Changed || !ok {
 			return
 		}
 		given[f.Name] = true
@@ -117,7 +120,7 @@ func (s *settings) load(cmd *cobra.Command) error {
 		if isList(f) {
 			values = strings.Fields(text)
 		}
-		errs = append(errs, set(flags, f.Name, values, env(f.Name)))
+		errs = append(errs, set(f, values, env(f.Name)))
 	})
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -125,22 +128,21 @@ func (s *settings) load(cmd *cobra.Command) error {
 	if s.config == "" {
 		return nil
 	}
-	return s.loadFile(flags, known, given)
+	return s.loadFile(given)
 }
 
-func (s *settings) loadFile(flags, known *pflag.FlagSet, given map[string]bool) error {
+func (s *settings) loadFile(given map[string]bool) error {
 	var file map[string]any
 	if _, err := toml.DecodeFile(s.config, &file); err != nil {
 		return usagef("config file %s: %s", s.config, strings.ReplaceAll(err.Error(), "\n", " "))
 	}
 	var names []string
-	known.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	s.all.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	for key, value := range file {
 		if !slices.Contains(names, key) || key == "config" {
 			return usagef("%s: unknown key %q%s", s.config, key, meant(key, names, ""))
 		}
-		f := flags.Lookup(key)
-		if f == nil || given[key] { // of another command, or overruled
+		if given[key] {
 			continue
 		}
 		list, ok := value.([]any)
@@ -151,10 +153,7 @@ func (s *settings) loadFile(flags, known *pflag.FlagSet, given map[string]bool) 
 		for _, v := range list {
 			values = append(values, fmt.Sprint(v))
 		}
-		if len(values) > 1 && !isList(f) {
-			return usagef("%s: %s takes one value", s.config, key)
-		}
-		if err := set(flags, key, values, s.config+": "+key); err != nil {
+		if err := set(s.all.Lookup(key), values, s.config+": "+key); err != nil {
 			return err
 		}
 	}
@@ -167,13 +166,15 @@ func isList(f *pflag.Flag) bool {
 }
 
 // set gives a flag values from where, in place of its default.
-func set(flags *pflag.FlagSet, name string, values []string, where string) error {
-	f := flags.Lookup(name)
+func set(f *pflag.Flag, values []string, where string) error {
 	if list, ok := f.Value.(pflag.SliceValue); ok {
 		if err := list.Replace(values); err != nil {
 			return usagef("%s: %v", where, err)
 		}
 		return nil
+	}
+	if len(values) != 1 {
+		return usagef("%s: want one value", where)
 	}
 	if err := f.Value.Set(values[0]); err != nil {
 		return usagef("%s: %v", where, err)

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +15,7 @@ func (p *program) statsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "stats", Short: "Print how much is stored",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withData(cmd, func(_ context.Context, l *live) error { return p.printStats(l, asJSON) })
+			return p.withData(cmd, func(l *live) error { return p.printStats(l, asJSON) })
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -55,7 +54,7 @@ func (p *program) rebuildCommand() *cobra.Command {
 			if p.live != nil {
 				return errors.New("stop the server first: rebuild makes its index anew")
 			}
-			if err := p.set.load(cmd); err != nil {
+			if err := p.set.load(); err != nil {
 				return err
 			}
 			if code, err := forward(p.set.data, p.args, p.stdout, p.stderr); err == nil {

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -43,7 +43,7 @@ type keys struct {
 // else those of the data directory, which is only read.
 func (p *program) withKeys(cmd *cobra.Command, f func(keys) error) error {
 	if p.live == nil {
-		if err := p.set.load(cmd); err != nil {
+		if err := p.set.load(); err != nil {
 			return err
 		}
 		if p.set.accountKey == "" && p.set.tokenSecret == "" {
@@ -84,10 +84,12 @@ func (p *program) keys(cmd *cobra.Command) (keys, error) {
 		return k, nil
 	}
 	registry := &store.Registry{}
-	if _, err := os.Stat(p.set.data); err == nil {
-		if registry, err = store.OpenRegistry(p.set.data); err != nil {
-			return k, err
-		}
+	switch stored, err := store.ReadRegistry(p.set.data); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return k, err
+	default:
+		registry = stored
 		if p.set.accountKey == "" {
 			k.sas = append([][]byte{registry.AccountKey()}, k.sas...)
 		}
@@ -106,7 +108,7 @@ func (p *program) tokenSAS() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withKeys(cmd, func(k keys) error {
 				if len(k.sas) == 0 {
-					return usagef("no key: %s does not exist; give --data or --account-key", p.set.data)
+					return usagef("no key: %s holds none; give --data or --account-key", p.set.data)
 				}
 				r.Account = k.account
 				if err := server.CheckContainer(r.Container); err != nil {
