@@ -86,7 +86,7 @@ func TestSASVectorsOverTheWire(t *testing.T) {
 				if query == "" {
 					continue
 				}
-				url := accountURL + r.Path + "?" + query
+				url := publicURL + r.Path + "?" + query
 				if r.Target == "list" {
 					url += "&restype=container&comp=list"
 				}
@@ -124,7 +124,7 @@ func TestSASNegativeVectorsOverTheWire(t *testing.T) {
 	}
 	s := newVectorServer(t, devKey, file.At)
 	for _, c := range file.Cases {
-		a := s.do(c.Method, accountURL+c.Path+"?"+c.Query, nil)
+		a := s.do(c.Method, publicURL+c.Path+"?"+c.Query, nil)
 		if a.status != c.Expect.Status || a.header.Get("x-ms-error-code") != c.Expect.Code {
 			t.Errorf("%s: %d %q, want %+v", c.ID, a.status, a.header.Get("x-ms-error-code"), c.Expect)
 		}
@@ -144,13 +144,13 @@ func (s *testServer) token() string {
 func TestBlobErrorsHaveAzuresForm(t *testing.T) {
 	s := newTestServer(t)
 	token := s.token()
-	a := s.do("GET", accountURL+"/"+seedContainer+"/none?"+token, nil)
+	a := s.do("GET", publicURL+"/"+seedContainer+"/none?"+token, nil)
 	if a.status != 404 || a.header.Get("Content-Type") != "application/xml" || !strings.HasPrefix(a.body,
 		`<?xml version="1.0" encoding="utf-8"?><Error><Code>BlobNotFound</Code><Message>The specified blob does not exist.`+"\nRequestId:"+a.header.Get("x-ms-request-id")+"\nTime:2018-03-14T07:50:33.0000000Z</Message></Error>") {
 		t.Errorf("%d %v\n%s", a.status, a.header, a.body)
 	}
 	s.clock.add(25 * time.Hour)
-	a = s.do("GET", accountURL+"/"+seedContainer+"/none?"+token, nil)
+	a = s.do("GET", publicURL+"/"+seedContainer+"/none?"+token, nil)
 	want := "<AuthenticationErrorDetail>Signature not valid in the specified time frame: Start [Wed, 14 Mar 2018 07:50:33 GMT] - Expiry [Thu, 15 Mar 2018 07:50:33 GMT] - Current [Thu, 15 Mar 2018 08:50:33 GMT]</AuthenticationErrorDetail>"
 	if a.status != 403 || !strings.Contains(a.body, want) {
 		t.Errorf("%d %s", a.status, a.body)
@@ -160,7 +160,7 @@ func TestBlobErrorsHaveAzuresForm(t *testing.T) {
 func TestBlobReadsHaveTheHeadersOfTheSDKs(t *testing.T) {
 	s := newTestServer(t)
 	s.seed("f/a.jpg", "0123456789")
-	url := accountURL + "/" + seedContainer + "/f/a.jpg?" + s.token()
+	url := publicURL + "/" + seedContainer + "/f/a.jpg?" + s.token()
 	for _, method := range []string{"GET", "HEAD"} {
 		a := s.do(method, url, nil, "x-ms-version", "2026-04-06", "x-ms-client-request-id", "My-Own-ID")
 		for name, want := range map[string]string{
@@ -187,7 +187,7 @@ func TestWhatIsNoPictureIsADownload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := s.do("GET", accountURL+"/"+seedContainer+"/page.html?"+s.token(), nil)
+	a := s.do("GET", publicURL+"/"+seedContainer+"/page.html?"+s.token(), nil)
 	if a.header.Get("Content-Disposition") != "attachment" || a.header.Get("Content-Security-Policy") != "default-src 'none'; sandbox" {
 		t.Errorf("%v", a.header)
 	}
@@ -201,7 +201,7 @@ func TestRanges(t *testing.T) {
 			s := newTestServer(t)
 			body := strings.Repeat("0123456789", size/10+1)[:size]
 			s.seed("a.jpg", body)
-			url := accountURL + "/" + seedContainer + "/a.jpg?" + s.token()
+			url := publicURL + "/" + seedContainer + "/a.jpg?" + s.token()
 			for _, test := range []struct {
 				header, value string
 				status        int
@@ -249,7 +249,7 @@ func TestRanges(t *testing.T) {
 func TestAnEmptyBlobHasNoRange(t *testing.T) {
 	s := newTestServer(t)
 	s.seed("a.jpg", "")
-	url := accountURL + "/" + seedContainer + "/a.jpg?" + s.token()
+	url := publicURL + "/" + seedContainer + "/a.jpg?" + s.token()
 	if a := s.do("GET", url, nil, "x-ms-range", "bytes=0-33554431"); a.status != 416 || a.header.Get("x-ms-error-code") != "InvalidRange" {
 		t.Errorf("range: %d %s", a.status, a.header.Get("x-ms-error-code"))
 	}
@@ -261,7 +261,7 @@ func TestAnEmptyBlobHasNoRange(t *testing.T) {
 func TestConditionsOfReads(t *testing.T) {
 	s := newTestServer(t)
 	s.seed("a.jpg", "0123456789")
-	url := accountURL + "/" + seedContainer + "/a.jpg?" + s.token()
+	url := publicURL + "/" + seedContainer + "/a.jpg?" + s.token()
 	tag := s.do("HEAD", url, nil).header.Get("ETag")
 	const before, at, after = "Wed, 14 Mar 2018 07:50:32 GMT", "Wed, 14 Mar 2018 07:50:33 GMT", "Wed, 14 Mar 2018 07:50:34 GMT"
 	for _, test := range []struct {
@@ -372,22 +372,22 @@ func TestPreflights(t *testing.T) {
 	s := newTestServer(t)
 	paths := []string{"/dfsapi/v2/saveImage", "/picture/upload", "/picture/delete", "/sastoken/container", "/portrait", "/v101/picture/upload", "/" + seedContainer + "/f/a.jpg", "/group1/M00/00/00/x.jpg"}
 	for _, path := range paths {
-		a := s.do("OPTIONS", accountURL+path, nil, "Origin", "http://a.example", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "app-key")
+		a := s.do("OPTIONS", publicURL+path, nil, "Origin", "http://a.example", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "app-key")
 		if a.status != 204 || a.header.Get("Access-Control-Allow-Origin") != "http://a.example" || !strings.Contains(a.header.Get("Access-Control-Allow-Headers"), "App-Key") {
 			t.Errorf("%s: %d, %v", path, a.status, a.header)
 		}
 	}
-	if a := s.do("POST", accountURL+"/picture/upload", nil, "Origin", "http://a.example"); a.header.Get("Access-Control-Allow-Origin") != "http://a.example" {
+	if a := s.do("POST", publicURL+"/picture/upload", nil, "Origin", "http://a.example"); a.header.Get("Access-Control-Allow-Origin") != "http://a.example" {
 		t.Errorf("call: %v", a.header)
 	}
 	for _, path := range []string{"/console/", "/api/v1/stats"} {
-		if a := s.do("GET", accountURL+path, nil, "Origin", "http://a.example"); a.header.Get("Access-Control-Allow-Origin") != "" {
+		if a := s.do("GET", publicURL+path, nil, "Origin", "http://a.example"); a.header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s allows other origins", path)
 		}
 	}
 	s = newTestServer(t, func(c *Config) { c.CORS = []string{"http://b.example"} })
 	for origin, status := range map[string]int{"http://a.example": 403, "http://b.example": 204} {
-		if a := s.do("OPTIONS", accountURL+paths[1], nil, "Origin", origin); a.status != status || (status == 204) != (a.header.Get("Access-Control-Allow-Origin") == origin) {
+		if a := s.do("OPTIONS", publicURL+paths[1], nil, "Origin", origin); a.status != status || (status == 204) != (a.header.Get("Access-Control-Allow-Origin") == origin) {
 			t.Errorf("%s: %d, %v", origin, a.status, a.header)
 		}
 	}

@@ -54,7 +54,7 @@ func TestSaveImageAnswersAsTheDocumentPrints(t *testing.T) {
 				!id.Created().Equal(s.clock.Now()) || id.Addr().String() != "172.16.11.116" {
 				t.Errorf("id %+v, %v", id, err)
 			}
-			got := s.do("GET", accountURL+"/"+m[1], nil)
+			got := s.do("GET", publicURL+"/"+m[1], nil)
 			if got.status != 200 || got.body != string(photo) || got.header.Get("Content-Type") != "image/jpeg" ||
 				got.header.Get("Last-Modified") != "Wed, 14 Mar 2018 07:50:33 GMT" {
 				t.Errorf("link: %d, %d bytes, %v", got.status, len(got.body), got.header)
@@ -170,7 +170,7 @@ func TestSaveImageTakesWhatClientsOfTheFieldSend(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newTestServer(t)
-			a := s.do("POST", accountURL+"/dfsapi/v2/saveImage", strings.NewReader(c.body), append([]string{"Content-Type", c.contentType}, c.headers...)...)
+			a := s.do("POST", publicURL+"/dfsapi/v2/saveImage", strings.NewReader(c.body), append([]string{"Content-Type", c.contentType}, c.headers...)...)
 			if got := s.do("GET", field0(t, a, "url"), nil); got.body != string(photo) {
 				t.Errorf("stored %d bytes, want %d", len(got.body), len(photo))
 			}
@@ -268,7 +268,7 @@ func TestLinksAskForTheirToken(t *testing.T) {
 	mustBe(400, bare+"?"+strings.Split(query, "&")[0])
 	mustBe(400, strings.Replace(url, "token=", "token=0", 1))
 	mustBe(400, url+"&ts=1")
-	mustBe(400, accountURL+"/cache1/M00/00/00/none.jpg") // before the name is looked at
+	mustBe(400, publicURL+"/cache1/M00/00/00/none.jpg") // before the name is looked at
 	s.clock.add(900 * time.Second)
 	mustBe(200, url)
 	s.clock.add(time.Second)
@@ -303,7 +303,7 @@ func TestLinksAnswerAsFastDFSDoes(t *testing.T) {
 		{"unknown", "GET", strings.Replace(url, "M00", "M01", 1), nil, 404, -1, "", ""},
 		{"the other tier", "GET", strings.Replace(url, "group1", "cache1", 1), nil, 404, -1, "", ""},
 		{"too short", "GET", url[:len(url)-6], nil, 400, -1, "", ""},
-		{"lower-case hex", "GET", accountURL + "/group1/M00/ab/00/rBALdGsDBleAYSXFAAALzPKPJn8967.jpg", nil, 400, -1, "", ""},
+		{"lower-case hex", "GET", publicURL + "/group1/M00/ab/00/rBALdGsDBleAYSXFAAALzPKPJn8967.jpg", nil, 400, -1, "", ""},
 		{"escaped", "GET", strings.Replace(url, "/M00", "/%4d00", 1), nil, 400, -1, "", ""},
 	}
 	for _, test := range tests {
@@ -337,7 +337,7 @@ func TestGainImageScalesAsTheOriginal(t *testing.T) {
 		var b bytes.Buffer
 		png.Encode(&b, image.NewGray(image.Rect(0, 0, c.SrcW, c.SrcH)))
 		id := field0(t, s.save(saveParts(b.Bytes(), sign.Field{Name: "isStorage", Value: "true"})...), "fileID")
-		a := s.do("GET", accountURL+"/dfsapi/v2/gainImage?isStorage=true%26group=dfsdb_1%26file=1795360787%3A"+id+".png%26scaling="+c.Scaling, nil)
+		a := s.do("GET", publicURL+"/dfsapi/v2/gainImage?isStorage=true%26group=dfsdb_1%26file=1795360787%3A"+id+".png%26scaling="+c.Scaling, nil)
 		if a.status != c.Status {
 			t.Errorf("%+v: %d", c, a.status)
 			continue
@@ -383,7 +383,7 @@ func TestGainImageAnswersByItsTable(t *testing.T) {
 		{"isStorage=true&group=dfsdb_1&file=1:" + durable + ".xyz", "application/json", 500},
 	}
 	for _, test := range tests {
-		a := s.do("GET", accountURL+"/dfsapi/v2/gainImage?"+test.query, nil)
+		a := s.do("GET", publicURL+"/dfsapi/v2/gainImage?"+test.query, nil)
 		if a.status != test.status || a.header.Get("Content-Type") != test.mediaType {
 			t.Errorf("%s: %d %s", test.query, a.status, a.header.Get("Content-Type"))
 		}
@@ -391,7 +391,7 @@ func TestGainImageAnswersByItsTable(t *testing.T) {
 			t.Errorf("%s: body %q", test.query, a.body)
 		}
 	}
-	if a := s.do("GET", accountURL+"/dfsapi/v2/gainImage?isStorage=true&group=dfsdb_1&file=1:"+durable+".jpg", nil); a.body != string(photo) {
+	if a := s.do("GET", publicURL+"/dfsapi/v2/gainImage?isStorage=true&group=dfsdb_1&file=1:"+durable+".jpg", nil); a.body != string(photo) {
 		t.Error("the original was changed")
 	}
 }

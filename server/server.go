@@ -48,6 +48,7 @@ type Server struct {
 	set      *metrics.Set
 	ready    atomic.Bool
 	console  console
+	starting sync.Mutex // held to begin a sweep or to end them all
 	sweeping sync.WaitGroup
 	stopped  context.Context // ends with Shutdown
 	stop     context.CancelFunc
@@ -112,7 +113,11 @@ func (s *Server) Serve(ln net.Listener) error {
 	// fasthttp forgets a Shutdown that comes before its Serve
 	forget := context.AfterFunc(s.stopped, func() { patient.Close() })
 	defer forget()
-	s.sweeping.Go(s.sweep)
+	s.starting.Lock()
+	if s.stopped.Err() == nil {
+		s.sweeping.Go(s.sweep)
+	}
+	s.starting.Unlock()
 	s.ready.Store(s.stopped.Err() == nil)
 	err := s.http.Serve(patient)
 	if s.stopped.Err() != nil {
@@ -125,7 +130,9 @@ func (s *Server) Serve(ln net.Listener) error {
 // lasts. Readiness is taken back first.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.ready.Store(false)
+	s.starting.Lock()
 	s.stop()
+	s.starting.Unlock()
 	s.sweeping.Wait()
 	return s.http.ShutdownWithContext(ctx)
 }

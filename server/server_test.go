@@ -34,7 +34,7 @@ const (
 	testSecret = "a secret for tests"
 	dfsApp     = "1111111111" // that of the dfsapi document
 	dfsSecret  = "another secret for tests"
-	accountURL = "http://pictures.example"
+	publicURL  = "http://pictures.example"
 )
 
 // testServer is a Server on an in-memory listener, with a clock that tests move.
@@ -120,7 +120,7 @@ func newTestServer(t *testing.T, change ...func(*Config)) *testServer {
 	}
 	cfg := Config{
 		Apps: s.data.Registry, Pictures: s.data.Pictures, Cache: s.data.Cache,
-		PublicURL: accountURL, Account: "devstoreaccount1", AccountKeys: [][]byte{[]byte("account key for tests")},
+		PublicURL: publicURL, Account: "devstoreaccount1", AccountKeys: [][]byte{[]byte("account key for tests")},
 		CORS: []string{"*"}, Now: s.clock.Now, Log: log,
 	}
 	for _, f := range change {
@@ -165,7 +165,7 @@ type answer struct {
 // do sends a request. headers are pairs.
 func (s *testServer) do(method, url string, body io.Reader, headers ...string) answer {
 	s.t.Helper()
-	req, err := http.NewRequest(method, strings.Replace(url, accountURL, "http://server", 1), body)
+	req, err := http.NewRequest(method, strings.Replace(url, publicURL, "http://server", 1), body)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func saveParts(data []byte, more ...sign.Field) []formPart {
 func (s *testServer) save(parts ...formPart) answer {
 	s.t.Helper()
 	body, contentType := makeForm(parts...)
-	return s.do("POST", accountURL+"/dfsapi/v2/saveImage", bytes.NewReader(body), "Content-Type", contentType)
+	return s.do("POST", publicURL+"/dfsapi/v2/saveImage", bytes.NewReader(body), "Content-Type", contentType)
 }
 
 // qheaders are the headers of a correct QStorage call, as pairs.
@@ -267,7 +267,7 @@ const qquery = "?lang=en-us&uuid=1517bfd3f7a87ab988"
 func (s *testServer) upload(data []byte, headers ...string) answer {
 	s.t.Helper()
 	body, contentType := makeForm(formPart{"files", "picture.jpg", string(data)})
-	return s.do("POST", accountURL+"/picture/upload"+qquery, bytes.NewReader(body),
+	return s.do("POST", publicURL+"/picture/upload"+qquery, bytes.NewReader(body),
 		s.qheaders(append([]string{"Content-Type", contentType, "resource-id", "13/76f99fb4f1a24d29"}, headers...)...)...)
 }
 
@@ -313,16 +313,16 @@ func TestEveryAnswerKeepsBrowsersFromGuessing(t *testing.T) {
 		"part":        s.do("GET", url, nil, "Range", "bytes=1-2"),
 		"unchanged":   s.do("GET", url, nil, "If-None-Match", s.do("HEAD", url, nil).header.Get("ETag")),
 		"no token":    s.do("GET", content.OriginalURL, nil),
-		"link":        s.do("GET", accountURL+"/group1/x", nil),
-		"saveImage":   s.do("POST", accountURL+"/dfsapi/v2/saveImage", nil),
-		"gainImage":   s.do("GET", accountURL+"/dfsapi/v2/gainImage", nil),
-		"upload":      s.do("POST", accountURL+"/picture/upload", nil),
-		"health":      s.do("GET", accountURL+"/healthz", nil),
-		"metrics":     s.do("GET", accountURL+"/metrics", nil),
-		"console":     s.do("GET", accountURL+"/console/", nil),
+		"link":        s.do("GET", publicURL+"/group1/x", nil),
+		"saveImage":   s.do("POST", publicURL+"/dfsapi/v2/saveImage", nil),
+		"gainImage":   s.do("GET", publicURL+"/dfsapi/v2/gainImage", nil),
+		"upload":      s.do("POST", publicURL+"/picture/upload", nil),
+		"health":      s.do("GET", publicURL+"/healthz", nil),
+		"metrics":     s.do("GET", publicURL+"/metrics", nil),
+		"console":     s.do("GET", publicURL+"/console/", nil),
 		"large":       s.save(formPart{"mmfile", "1.jpg", strings.Repeat("x", 20<<20)}),
 		"preflight":   s.do("OPTIONS", url, nil, "Origin", "http://a.example"),
-		"not allowed": s.do("PUT", accountURL+"/dfsapi/v2/saveImage", nil),
+		"not allowed": s.do("PUT", publicURL+"/dfsapi/v2/saveImage", nil),
 	} {
 		if a.header.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(a.header.Get("Content-Security-Policy"), "default-src 'none'") {
 			t.Errorf("%s (%d): headers %v", name, a.status, a.header)
@@ -343,7 +343,7 @@ func TestSecretsAndSignaturesAreNotLogged(t *testing.T) {
 	s.do("GET", content.OriginalURL+"&"+content.SASToken, nil)
 	s.delete("http://h/x?" + content.SASToken)
 	s.delete(content.OriginalURL + "&" + content.SASToken)
-	s.do("POST", accountURL+"/dfsapi/v2/saveImage", strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"sign\"\r\nSIGN-WITHOUT-A-BLANK-LINE\r\n\r\n--x--"),
+	s.do("POST", publicURL+"/dfsapi/v2/saveImage", strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"sign\"\r\nSIGN-WITHOUT-A-BLANK-LINE\r\n\r\n--x--"),
 		"Content-Type", "multipart/form-data; boundary=x")
 	log := s.log.String()
 	_, sig, _ := strings.Cut(content.SASToken, "sig=")
@@ -357,19 +357,19 @@ func TestSecretsAndSignaturesAreNotLogged(t *testing.T) {
 			t.Errorf("the log has %q", secret)
 		}
 	}
-	if !strings.Contains(log, content.OriginalURL[len(accountURL):]) {
+	if !strings.Contains(log, content.OriginalURL[len(publicURL):]) {
 		t.Errorf("the log lacks the requests:\n%s", log)
 	}
 }
 
 func TestReadinessEndsWhenTheServerDrains(t *testing.T) {
 	s := newTestServer(t)
-	if a := s.do("GET", accountURL+"/readyz", nil); a.status != 200 {
+	if a := s.do("GET", publicURL+"/readyz", nil); a.status != 200 {
 		t.Errorf("readyz = %d", a.status)
 	}
 	srv, err := New(Config{
 		Apps: s.data.Registry, Pictures: s.data.Pictures, Cache: s.data.Cache,
-		PublicURL: accountURL, Account: "tintype", AccountKeys: [][]byte{{1}},
+		PublicURL: publicURL, Account: "tintype", AccountKeys: [][]byte{{1}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -378,10 +378,10 @@ func TestReadinessEndsWhenTheServerDrains(t *testing.T) {
 	defer ln.Close()
 	go srv.http.Serve(ln) // not Serve: not ready yet
 	s.Client = &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }}}
-	if a := s.do("GET", accountURL+"/readyz", nil); a.status != 503 {
+	if a := s.do("GET", publicURL+"/readyz", nil); a.status != 503 {
 		t.Errorf("readyz before Serve = %d", a.status)
 	}
-	if a := s.do("GET", accountURL+"/healthz", nil); a.status != 200 {
+	if a := s.do("GET", publicURL+"/healthz", nil); a.status != 200 {
 		t.Errorf("healthz before Serve = %d", a.status)
 	}
 }
@@ -419,20 +419,20 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 func TestTheConsoleOpensOnce(t *testing.T) {
 	token := rand.Text()
 	s := newTestServer(t, func(c *Config) { c.SetupToken = token })
-	if a := s.do("GET", accountURL+"/", nil); a.status != 302 || a.header.Get("Location") != "/console/" {
+	if a := s.do("GET", publicURL+"/", nil); a.status != 302 || a.header.Get("Location") != "/console/" {
 		t.Errorf("GET / = %d, %v", a.status, a.header)
 	}
-	if a := s.do("GET", accountURL+"/console/", nil); a.status != 200 || !strings.Contains(a.body, "<title>tintype") {
+	if a := s.do("GET", publicURL+"/console/", nil); a.status != 200 || !strings.Contains(a.body, "<title>tintype") {
 		t.Errorf("console = %d", a.status)
 	}
-	if a := s.do("GET", accountURL+"/console/none.js", nil); a.status != 404 {
+	if a := s.do("GET", publicURL+"/console/none.js", nil); a.status != 404 {
 		t.Errorf("unknown file = %d", a.status)
 	}
-	if a := s.do("GET", accountURL+"/api/v1/stats", nil); a.status != 401 {
+	if a := s.do("GET", publicURL+"/api/v1/stats", nil); a.status != 401 {
 		t.Errorf("stats of a stranger = %d", a.status)
 	}
 	login := func(token string) answer {
-		return s.do("POST", accountURL+"/api/v1/session", strings.NewReader(fmt.Sprintf(`{"token":%q}`, token)))
+		return s.do("POST", publicURL+"/api/v1/session", strings.NewReader(fmt.Sprintf(`{"token":%q}`, token)))
 	}
 	for _, wrong := range []string{"wrong", "", token + strings.Repeat("x", 1<<20)} {
 		if a := login(wrong); a.status != 403 {
@@ -448,11 +448,11 @@ func TestTheConsoleOpensOnce(t *testing.T) {
 		t.Errorf("second login = %d", a.status)
 	}
 	cookie, _, _ = strings.Cut(cookie, ";")
-	if a := s.do("GET", accountURL+"/api/v1/stats", nil, "Cookie", cookie); a.status != 200 || !strings.Contains(a.body, `"pictures":{"objects":0`) {
+	if a := s.do("GET", publicURL+"/api/v1/stats", nil, "Cookie", cookie); a.status != 200 || !strings.Contains(a.body, `"pictures":{"objects":0`) {
 		t.Errorf("stats = %d, %s", a.status, a.body)
 	}
 	s.clock.add(sessionTTL)
-	if a := s.do("GET", accountURL+"/api/v1/stats", nil, "Cookie", cookie); a.status != 401 {
+	if a := s.do("GET", publicURL+"/api/v1/stats", nil, "Cookie", cookie); a.status != 401 {
 		t.Errorf("stats after the session = %d", a.status)
 	}
 }
@@ -460,7 +460,7 @@ func TestTheConsoleOpensOnce(t *testing.T) {
 func TestTheSetupTokenExpires(t *testing.T) {
 	s := newTestServer(t, func(c *Config) { c.SetupToken = "token" })
 	s.clock.add(SetupTTL)
-	if a := s.do("POST", accountURL+"/api/v1/session", strings.NewReader(`{"token":"token"}`)); a.status != 403 {
+	if a := s.do("POST", publicURL+"/api/v1/session", strings.NewReader(`{"token":"token"}`)); a.status != 403 {
 		t.Errorf("login = %d", a.status)
 	}
 }

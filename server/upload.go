@@ -22,7 +22,7 @@ func (s *Server) uploadPicture(ctx *fasthttp.RequestCtx) (any, error) {
 	c, err := s.qcall(ctx, []value{{name: "resource-id", format: isResourceID, max: maxResourceID}}, func(v map[string]string) error {
 		container = strings.ToLower(v["app-key"] + "-picture-" + strings.ReplaceAll(v["resource-id"], "/", "-"))
 		// one that is too long by itself is told so
-		if err := CheckContainer(container); err != nil && len(v["resource-id"]) <= maxResourceID {
+		if err := CheckContainer(container); err != nil && len(v["resource-id"]) <= maxResourceID && len(v["app-key"]) <= maxValue {
 			return fmt.Errorf("%w: container: %v", errField, err)
 		}
 		return nil

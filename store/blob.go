@@ -207,7 +207,8 @@ func (b *blobs) clearTmp() error {
 		return err
 	}
 	for _, f := range files {
-		if err := os.Remove(filepath.Join(b.tmp(), f.Name())); err != nil {
+		err := os.Remove(filepath.Join(b.tmp(), f.Name()))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // another's that comes too late
 			return err
 		}
 	}
