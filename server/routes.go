@@ -51,10 +51,16 @@ func (s *Server) routes() fasthttp.RequestHandler {
 	}
 	s.consoleRoutes(r)
 
-	// pictures: /{group}/M00/HH/LL/{file}, else blob.md
+	r.NotFound = s.unrouted(r)
+	return r.Handler
+}
+
+// unrouted answers what no route has: an API with a slash at its end, which is
+// tolerated; nothing, below the paths of the operator; else a picture, at
+// /{group}/M00/HH/LL/{file} or by blob.md.
+func (s *Server) unrouted(r *router.Router) fasthttp.RequestHandler {
 	pictures := s.cors(s.picture)
-	r.NotFound = func(ctx *fasthttp.RequestCtx) {
-		// the APIs tolerate a slash at the end
+	return func(ctx *fasthttp.RequestCtx) {
 		path := strings.TrimSuffix(string(ctx.URI().PathOriginal()), "/")
 		if api, _ := r.Lookup(string(ctx.Method()), path, ctx); api != nil {
 			api(ctx)
@@ -67,7 +73,6 @@ func (s *Server) routes() fasthttp.RequestHandler {
 		sdkHeaders(ctx)
 		pictures(ctx)
 	}
-	return r.Handler
 }
 
 func (s *Server) preflight(r *router.Router, paths ...string) {

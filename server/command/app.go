@@ -18,23 +18,6 @@ var dataFlags = []string{"data"}
 
 func (p *program) appCommand() *cobra.Command {
 	app := &cobra.Command{Use: "app", Short: "Add, list, rotate and remove applications"}
-	var secret string
-	add := &cobra.Command{
-		Use: "add KEY [--secret S]", Short: "Add an application; prints its secret", Args: exactly(1, false, "KEY [--secret S]"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withData(cmd, func(l *live) error {
-				app, err := l.apps.AddApp(args[0], secret, time.Now())
-				if errors.Is(err, store.ErrAppKey) {
-					return usageError{err}
-				}
-				if err == nil {
-					p.printSecret(app)
-				}
-				return err
-			})
-		},
-	}
-	add.Flags().StringVar(&secret, "secret", "", "its secret (default: random)")
 	var show bool
 	list := &cobra.Command{
 		Use: "list", Short: "List applications",
@@ -64,11 +47,32 @@ func (p *program) appCommand() *cobra.Command {
 			return p.withData(cmd, func(l *live) error { return l.apps.remove(args[0]) })
 		},
 	}
-	app.AddCommand(add, list, rotate, remove)
+	app.AddCommand(p.appAdd(), list, rotate, remove)
 	for _, c := range app.Commands() {
 		c.Flags().AddFlagSet(p.set.flags(dataFlags...))
 	}
 	return app
+}
+
+func (p *program) appAdd() *cobra.Command {
+	var secret string
+	add := &cobra.Command{
+		Use: "add KEY [--secret S]", Short: "Add an application; prints its secret", Args: exactly(1, false, "KEY [--secret S]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withData(cmd, func(l *live) error {
+				app, err := l.apps.AddApp(args[0], secret, time.Now())
+				if errors.Is(err, store.ErrAppKey) {
+					return usageError{err}
+				}
+				if err == nil {
+					p.printSecret(app)
+				}
+				return err
+			})
+		},
+	}
+	add.Flags().StringVar(&secret, "secret", "", "its secret (default: random)")
+	return add
 }
 
 func (p *program) printSecret(app store.App) {
