@@ -227,3 +227,28 @@ func TestASweepPassesOverWhatItCannotRead(t *testing.T) {
 		t.Errorf("Sweep = %+v, %v", n, err)
 	}
 }
+
+func TestARebuildThatFailsChangesNothing(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	d := openTest(t, dir, c, Options{})
+	o := put(t, d, item("a", "x"))[0]
+	d.Close()
+	// a blob that cannot be opened, behind the first in the walk
+	bad := filepath.Join(d.blobs.root(), "ff", "ff", strings.Repeat("f", 64)+".1")
+	os.MkdirAll(filepath.Dir(bad), 0o700)
+	if err := os.Symlink("nowhere", bad); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := Rebuild(dir); err == nil {
+		t.Fatalf("Rebuild = %+v without an error", n)
+	}
+	os.Remove(bad)
+	d = openTest(t, dir, c, Options{})
+	defer d.Close()
+	if got, err := d.Stat("a"); err != nil || got != o {
+		t.Errorf("a = %+v, %v", got, err)
+	}
+	if tmp, _ := os.ReadDir(d.blobs.tmp()); len(tmp) != 0 {
+		t.Errorf("%d files left in tmp", len(tmp))
+	}
+}
