@@ -52,7 +52,7 @@ var blobCodes = []struct {
 	{errInternal, 500, "InternalError", "The server encountered an internal error. Please retry the request."},
 }
 
-// errInternal stands for every error that the table does not have.
+// errInternal stands, at the end of a table, for every error that it does not have.
 var errInternal = errors.New("internal error")
 
 // sdkVersion is the shape of x-ms-version: what is echoed is a date or nothing.

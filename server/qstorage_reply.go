@@ -38,11 +38,8 @@ var qstorageCodes = []struct {
 	{thumb.ErrTooSlow, "997908", "file size exceeds the allowable limit", "上傳檔案超過大小限制", "上传文件超过大小限制"},
 	{errAuthority, "997998", "no authority to delete this file", "沒有權限刪除此檔案", "没有权限删除此文件"},
 	{errNoPicture, "997909", "no file to delete", "查無檔案可刪除", "查无文件可删除"},
-	{errOurs, "997999", "unknown error", "其他未知錯誤", "其他未知错误"},
+	{errInternal, "997999", "unknown error", "其他未知錯誤", "其他未知错误"},
 }
-
-// errOurs stands for every error that the table does not have.
-var errOurs = errors.New("unknown error")
 
 func knownLang(lang string) bool { return lang == "en-us" || lang == "zh-tw" || lang == "zh-cn" }
 
@@ -77,7 +74,7 @@ func (s *Server) qstorageError(ctx *fasthttp.RequestCtx, err error) envelope {
 			break
 		}
 	}
-	s.refused(ctx, err, row.err != errOurs)
+	s.refused(ctx, err, row.err != errInternal)
 	text := row.en
 	switch lang, _ := query(ctx, "lang"); lang {
 	case "zh-tw":
