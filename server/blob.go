@@ -124,7 +124,7 @@ func (s *Server) blob(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	return serveObject(ctx, obj, body, azureRules, obj.Created, func() { blobHeaders(ctx, obj, token) })
+	return serveObject(ctx, obj, body, azureRules, obj.LastModified(), func() { blobHeaders(ctx, obj, token) })
 }
 
 // authorize checks the token of a request. Reading a public container needs none.

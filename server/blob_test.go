@@ -30,12 +30,7 @@ func newVectorServer(t *testing.T, keyBase64 string, at time.Time) *testServer {
 
 func (s *testServer) seed(name, bytes string) {
 	s.t.Helper()
-	_, err := s.data.Pictures.Put(store.Item{
-		Object: store.Object{Name: seedContainer + "/" + name, MediaType: "image/jpeg"}, Body: strings.NewReader(bytes),
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	s.put(store.Item{Object: store.Object{Name: seedContainer + "/" + name, MediaType: "image/jpeg"}, Body: strings.NewReader(bytes)})
 }
 
 const devKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -183,10 +178,7 @@ func TestBlobReadsHaveTheHeadersOfTheSDKs(t *testing.T) {
 
 func TestWhatIsNoPictureIsADownload(t *testing.T) {
 	s := newTestServer(t)
-	_, err := s.data.Pictures.Put(store.Item{Object: store.Object{Name: seedContainer + "/page.html", MediaType: "text/html"}, Body: strings.NewReader("<script>")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.put(store.Item{Object: store.Object{Name: seedContainer + "/page.html", MediaType: "text/html"}, Body: strings.NewReader("<script>")})
 	a := s.do("GET", publicURL+"/"+seedContainer+"/page.html?"+s.token(), nil)
 	if a.header.Get("Content-Disposition") != "attachment" || a.header.Get("Content-Security-Policy") != "default-src 'none'; sandbox" {
 		t.Errorf("%v", a.header)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"slices"
 	"strings"
 	"tintype/store"
 
@@ -27,49 +26,58 @@ func (s *Server) deletePicture(ctx *fasthttp.RequestCtx) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var moves []store.Rename
-	taken := make(map[string]bool)
-	for _, u := range urls {
-		names, err := s.namedBy(c, u)
-		if err != nil {
-			return nil, err
+	_, err = s.cfg.Pictures.Apply(store.Change{Decide: func(now store.View, ch *store.Change) error {
+		taken := make(map[string]bool)
+		for _, u := range urls {
+			name, err := s.namedBy(c, u)
+			if err != nil {
+				return err
+			}
+			if taken[name] {
+				continue
+			}
+			names, err := s.toTrash(now, ch, name)
+			if err != nil {
+				return err
+			}
+			for _, name := range names {
+				taken[name] = true
+			}
 		}
-		names = slices.DeleteFunc(names, func(name string) bool { return taken[name] })
-		for _, name := range names {
-			taken[name] = true
-		}
-		renames, err := s.toTrash(names)
-		if err != nil {
-			return nil, err
-		}
-		moves = append(moves, renames...)
-	}
-	err = s.cfg.Pictures.Move(moves...)
-	if errors.Is(err, store.ErrNotFound) { // another call was faster
+		return nil
+	}})
+	if errors.Is(err, store.ErrNotFound) {
 		err = errNoPicture
 	}
 	return "", err
 }
 
-// toTrash returns the moves that delete the variants of one picture, softly:
-// container/folder/file becomes delete-container/folder/file. Where an earlier
-// picture of that name lies in the trash, the folder gets a suffix of its own.
-func (s *Server) toTrash(names []string) ([]store.Rename, error) {
-	now, suffix := s.cfg.Now(), ""
+// toTrash adds to ch what deletes the picture that name is a variant of, softly,
+// and returns the names that go: container/folder/file becomes
+// delete-container/folder/file. Where an earlier picture of that name lies in the
+// trash, the folder gets a suffix of its own. ErrNotFound: there is no such object.
+func (s *Server) toTrash(now store.View, ch *store.Change, name string) ([]string, error) {
+	names, err := variants(now, name)
+	if err != nil {
+		return nil, err
+	}
+	at, suffix := s.cfg.Now(), ""
 	for _, name := range names {
-		_, err := s.cfg.Pictures.Stat(trashPrefix + name)
+		_, err := now.Stat(trashPrefix + name)
 		if err == nil {
-			suffix = "." + s.folders.next(now)
+			suffix = "." + s.folders.next(at)
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return nil, err
 		}
 	}
-	renames := make([]store.Rename, len(names))
-	for i, name := range names {
-		slash := strings.LastIndexByte(name, '/')
-		renames[i] = store.Rename{From: name, To: trashPrefix + name[:slash] + suffix + name[slash:], Deleted: now}
+	for _, name := range names {
+		dir, file, _ := cutLast(name, "/")
+		ch.Edit = append(ch.Edit, store.Edit{Name: name, Do: func(o *store.Object) error {
+			o.Name, o.Deleted = trashPrefix+dir+suffix+"/"+file, at
+			return nil
+		}})
 	}
-	return renames, nil
+	return names, nil
 }
 
 // fileURLs reads the list of a delete call: {"fileUrls":[...]}, or the query
@@ -100,10 +108,10 @@ func fileURLs(ctx *fasthttp.RequestCtx) ([]string, error) {
 	return req.FileURLs, nil
 }
 
-// namedBy returns the names of all variants of the picture that a URL names by
-// its last three segments; host and scheme may be those of an earlier server. No
-// error quotes it: clients pass URLs with their tokens.
-func (s *Server) namedBy(c call, rawURL string) ([]string, error) {
+// namedBy returns the name of the object that a URL means by its last three
+// segments; host and scheme may be those of an earlier server. No error quotes
+// it: clients pass URLs with their tokens.
+func (s *Server) namedBy(c call, rawURL string) (string, error) {
 	path, _, _ := strings.Cut(rawURL, "?")
 	path, _, _ = strings.Cut(path, "#")
 	if _, rest, ok := strings.Cut(path, "://"); ok {
@@ -111,50 +119,17 @@ func (s *Server) namedBy(c call, rawURL string) ([]string, error) {
 	}
 	segments := strings.Split(strings.Trim(path, "/"), "/")
 	if len(segments) < 3 {
-		return nil, fmt.Errorf("%w: too short", errNoPicture)
+		return "", fmt.Errorf("%w: too short", errNoPicture)
 	}
 	segments = segments[len(segments)-3:]
 	for i := range segments {
 		var err error
 		if segments[i], err = url.PathUnescape(segments[i]); err != nil {
-			return nil, fmt.Errorf("%w: broken escape", errNoPicture)
+			return "", fmt.Errorf("%w: broken escape", errNoPicture)
 		}
 	}
 	if s.owner(segments[0]) != c.app.Key {
-		return nil, errAuthority
+		return "", errAuthority
 	}
-	name := strings.Join(segments, "/")
-	if _, err := s.cfg.Pictures.Stat(name); errors.Is(err, store.ErrNotFound) {
-		return nil, errNoPicture
-	} else if err != nil {
-		return nil, err
-	}
-	return s.variants(name)
-}
-
-// variants returns the names of the picture that name is a variant of: itself,
-// and what differs from it by the suffix _full or _{size} alone.
-func (s *Server) variants(name string) ([]string, error) {
-	stem, ok := variantStem(name)
-	if !ok {
-		return []string{name}, nil
-	}
-	var names []string
-	objs, err := s.cfg.Pictures.List(stem+"_", "", 1000)
-	for _, o := range objs {
-		if other, ok := variantStem(o.Name); ok && other == stem {
-			names = append(names, o.Name)
-		}
-	}
-	return names, err
-}
-
-// variantStem cuts _full.ext or _{size}.ext from a name.
-func variantStem(name string) (string, bool) {
-	slash, line, dot := strings.LastIndexByte(name, '/'), strings.LastIndexByte(name, '_'), strings.LastIndexByte(name, '.')
-	if line <= slash || dot < line {
-		return "", false
-	}
-	suffix := name[line+1 : dot]
-	return name[:line], suffix == "full" || suffix != "" && strings.Trim(suffix, "0123456789") == ""
+	return strings.Join(segments, "/"), nil
 }

@@ -208,13 +208,13 @@ func (s *Server) putLink(req saveRequest, pic thumb.Picture, data []byte) (store
 			return store.Object{}, err
 		}
 		var objs []store.Object
-		objs, err = tier.Put(store.Item{
+		objs, err = tier.Apply(store.Change{Put: []store.Item{{
 			Object: store.Object{
 				Name: name.String(), ID: newFileID(), Owner: req.appKey, MediaType: pic.Format.MediaType(),
 				Width: pic.Width, Height: pic.Height, Created: now, Expires: req.expires,
 			},
 			Body: bytes.NewReader(data), New: true,
-		})
+		}}})
 		if err == nil {
 			return objs[0], nil
 		}

@@ -35,13 +35,13 @@ func httpTime(t time.Time) string {
 // etag returns an object's strong entity tag. It changes with the bytes and with
 // every replacement, so that a download in parts never mixes two versions.
 func etag(o store.Object) string {
-	return fmt.Sprintf(`"0x%016X"`, binary.BigEndian.Uint64(o.Digest[:])^uint64(o.Created.UnixMicro()))
+	return fmt.Sprintf(`"0x%016X"`, binary.BigEndian.Uint64(o.Digest[:])^uint64(o.LastModified().UnixMicro()))
 }
 
 // serveObject answers GET and HEAD of an object with its body, or the part of it
 // that was asked for, and closes it. headers sets what only belongs to an answer
 // with a body.
-func serveObject(ctx *fasthttp.RequestCtx, o store.Object, body io.ReadSeekCloser, r rules, modified time.Time, headers func()) error {
+func serveObject(ctx *fasthttp.RequestCtx, o store.Object, body store.Blob, r rules, modified time.Time, headers func()) error {
 	h := &ctx.Response.Header
 	tag, changed := etag(o), httpTime(modified)
 	p, err := r.plan(ctx, o.Size, tag, changed)
@@ -84,15 +84,16 @@ func (r rules) plan(ctx *fasthttp.RequestCtx, size int64, tag, modified string) 
 
 // send makes [start, end) of body the response body. What is in memory goes out
 // in one write with the headers.
-func send(ctx *fasthttp.RequestCtx, body io.ReadSeekCloser, start, end int64) error {
+func send(ctx *fasthttp.RequestCtx, body store.Blob, start, end int64) error {
 	if ctx.IsHead() {
 		ctx.Response.SkipBody = true
 		ctx.Response.Header.SetContentLength(int(end))
 		return body.Close()
 	}
-	if m, ok := body.(interface{ Bytes() []byte }); ok {
-		ctx.Response.SetBodyRaw(m.Bytes()[start:end])
-		return body.Close()
+	data, err := body.Whole()
+	if data != nil || err != nil {
+		ctx.Response.SetBodyRaw(data[start:min(end, int64(len(data)))])
+		return errors.Join(err, body.Close())
 	}
 	if _, err := body.Seek(start, io.SeekStart); err != nil {
 		body.Close()

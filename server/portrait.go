@@ -56,14 +56,11 @@ func (s *Server) deletePortrait(ctx *fasthttp.RequestCtx) (any, error) {
 		return nil, err
 	}
 	account := c.values["account"]
-	names, err := s.variants(fmt.Sprintf("%s/%s/%s_full.png", container, account, account))
-	if err != nil {
-		return nil, err
-	}
-	if len(names) == 0 {
-		return nil, errNoPicture
-	}
-	err = s.cfg.Pictures.Delete(names...)
+	_, err = s.cfg.Pictures.Apply(store.Change{Decide: func(now store.View, ch *store.Change) error {
+		names, err := variants(now, fmt.Sprintf("%s/%s/%s_full.png", container, account, account))
+		ch.Delete = names
+		return err
+	}})
 	if errors.Is(err, store.ErrNotFound) {
 		err = errNoPicture
 	}

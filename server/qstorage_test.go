@@ -337,7 +337,7 @@ func TestTrashKeepsEveryPictureOfOneName(t *testing.T) {
 			t.Fatalf("delete: %s", got)
 		}
 	}
-	objs, err := s.data.Pictures.List("delete-appqforumdev-portrait/", "", 10)
+	objs, err := s.data.Pictures.List("delete-appqforumdev-portrait/", "", "", 10)
 	if err != nil || len(objs) != 4 {
 		t.Errorf("trash has %+v, %v; want two portraits of two variants", objs, err)
 	}
@@ -654,16 +654,14 @@ func TestTheDocumentsDeleteIsTaken(t *testing.T) {
 		"appqforumdev-picture-13-76f99fb4f1a24d29/5aa784c79b1e0/5aa784c79b1e0",
 	} {
 		for _, variant := range []string{"_full.jpg", "_1024.jpg"} {
-			if _, err := s.data.Pictures.Put(store.Item{Object: store.Object{Name: name + variant, MediaType: "image/jpeg"}, Body: strings.NewReader(name + variant)}); err != nil {
-				t.Fatal(err)
-			}
+			s.put(store.Item{Object: store.Object{Name: name + variant, MediaType: "image/jpeg"}, Body: strings.NewReader(name + variant)})
 		}
 	}
 	a := s.do("GET", publicURL+"/picture/delete?lang=en-us&uuid=1517bfd3f7a87ab988", strings.NewReader(body),
 		"Content-Type", "application/json", "app-key", "appqforumdev", "Signature-Time", "1522045522",
 		"Signature", sign.QStorageSignature(testSecret, "1522045522"), "account", "1607279")
 	golden(t, "qstorage/delete.json", a.body)
-	objs, err := s.data.Pictures.List("", "", 100)
+	objs, err := s.data.Pictures.List("", "", "", 100)
 	for _, o := range objs {
 		if !strings.HasPrefix(o.Name, trashPrefix) {
 			t.Errorf("%s is not in the trash", o.Name)

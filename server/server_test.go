@@ -155,6 +155,14 @@ func newTestServer(t *testing.T, change ...func(*Config)) *testServer {
 	return s
 }
 
+// put stores items without a request.
+func (s *testServer) put(items ...store.Item) {
+	s.t.Helper()
+	if _, err := s.data.Pictures.Apply(store.Change{Put: items}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // answer is a response, read.
 type answer struct {
 	status int

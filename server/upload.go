@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"strings"
@@ -108,12 +109,12 @@ func (s *Server) putVariants(c call, container, folder, stem string, isNew bool,
 		items[i] = store.Item{
 			Object: store.Object{
 				Name:  fmt.Sprintf("%s/%s/%s_%s.%s", container, folder, stem, v.suffix, v.Format.Ext()),
-				Owner: c.app.Key, MediaType: v.Format.MediaType(), Width: v.Width, Height: v.Height, Created: s.cfg.Now(),
+				Owner: c.app.Key, MediaType: v.Format.MediaType(), Width: v.Width, Height: v.Height, MD5: md5.Sum(v.Data), Created: s.cfg.Now(),
 			},
 			Body: bytes.NewReader(v.Data), New: isNew,
 		}
 	}
-	return s.cfg.Pictures.Put(items...)
+	return s.cfg.Pictures.Apply(store.Change{Put: items})
 }
 
 // uploadContent is the Content of an upload's answer, keys in the document's

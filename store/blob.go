@@ -49,29 +49,35 @@ func parsePath(file string) (Digest, int64, error) {
 	return d, n, nil
 }
 
-// stage copies body into tmp/ with its first ledger record behind it, and fills
-// in what only the bytes tell. The caller discards the result, placed or not.
-func (b *blobs) stage(o *Object, body io.Reader) (*staged, error) {
+// stage copies the body of item into tmp/ with its first ledger record behind it,
+// and fills in what only the bytes tell. The caller discards the result, placed or not.
+func (b *blobs) stage(o *Object, item Item) (*staged, error) {
 	f, err := os.CreateTemp(b.tmp(), "*")
 	if err != nil {
 		return nil, fmt.Errorf("store: stage: %w", err)
 	}
 	s := &staged{file: f, path: f.Name()}
-	if err := s.fill(o, body, b.later == nil); err != nil {
+	if err := s.fill(o, item, b.later == nil); err != nil {
 		s.discard()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *staged) fill(o *Object, body io.Reader, durable bool) error {
+func (s *staged) fill(o *Object, item Item, durable bool) error {
 	sum, crc := sha256.New(), crc32.New(castagnoli)
-	n, err := io.Copy(io.MultiWriter(s.file, sum, crc), body)
+	n, err := io.Copy(io.MultiWriter(s.file, sum, crc), item.Body)
+	sum.Sum(o.Digest[:0])
+	o.CRC, o.Size = crc.Sum32(), n
+	if err == nil && item.Inspect != nil {
+		err = item.Inspect(o, io.NewSectionReader(s.file, 0, n))
+	}
+	if err == nil {
+		err = checkFields(*o)
+	}
 	if err != nil {
 		return fmt.Errorf("store: stage %q: %w", o.Name, err)
 	}
-	sum.Sum(o.Digest[:0])
-	o.CRC, o.Size = crc.Sum32(), n
 	if _, err := s.file.Write(appendRecord(nil, gained, *o)); err != nil {
 		return fmt.Errorf("store: stage %q: %w", o.Name, err)
 	}

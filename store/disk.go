@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -98,19 +99,19 @@ func newDisk(dir string, opt Options) *Disk {
 	return d
 }
 
-// Put implements Store.
-func (d *Disk) Put(items ...Item) ([]Object, error) {
+// Apply implements Store.
+func (d *Disk) Apply(ch Change) ([]Object, error) {
 	if err := d.Ready(); err != nil {
 		return nil, err
 	}
-	objs := make([]Object, len(items))
-	files := make([]*staged, 0, len(items))
+	objs := make([]Object, len(ch.Put))
+	files := make([]*staged, 0, len(ch.Put))
 	defer func() {
 		for _, f := range files {
 			f.discard()
 		}
 	}()
-	for i, item := range items {
+	for i, item := range ch.Put {
 		objs[i] = item.Object
 		o := &objs[i]
 		if err := checkFields(*o); err != nil {
@@ -120,29 +121,50 @@ func (d *Disk) Put(items ...Item) ([]Object, error) {
 			o.Created = d.opt.Now()
 		}
 		roundTimes(o)
-		f, err := d.blobs.stage(o, item.Body)
+		f, err := d.blobs.stage(o, item)
 		if err != nil {
 			return nil, d.fail(err)
 		}
 		files = append(files, f)
 	}
-	err := d.update(func(c *change) error {
-		for i, item := range items {
-			if err := d.putOne(c, objs[i], files[i], item.New); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err := d.update(func(c *change) error { return d.apply(c, ch, objs, files) })
 	if err != nil {
 		return nil, err
 	}
 	return objs, nil
 }
 
-func (d *Disk) putOne(c *change, o Object, f *staged, isNew bool) error {
+// apply is Apply inside the transaction.
+func (d *Disk) apply(c *change, ch Change, objs []Object, files []*staged) error {
+	if ch.Decide != nil {
+		if err := ch.Decide(c, &ch); err != nil {
+			return err
+		}
+	}
+	for _, name := range ch.Delete {
+		if _, err := c.Stat(name); err != nil {
+			return err
+		}
+		if err := c.drop(name); err != nil {
+			return err
+		}
+	}
+	for _, e := range ch.Edit {
+		if err := d.edit(c, e); err != nil {
+			return err
+		}
+	}
+	for i, item := range ch.Put {
+		if err := d.put(c, objs[i], files[i], item.New); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Disk) put(c *change, o Object, f *staged, isNew bool) error {
 	if isNew {
-		if _, err := c.live(o.Name); err == nil {
+		if _, err := c.Stat(o.Name); err == nil {
 			return fmt.Errorf("%w: %q", ErrExists, o.Name)
 		} else if !errors.Is(err, ErrNotFound) {
 			return err
@@ -150,7 +172,7 @@ func (d *Disk) putOne(c *change, o Object, f *staged, isNew bool) error {
 	}
 	// a blob that lost its last name in this very change is still there
 	if _, had := c.touched[o.Digest]; had || c.holds(o.Digest) {
-		c.note(d, gained, o)
+		c.gain(d, o)
 	} else {
 		c.adds = append(c.adds, action{
 			do:   func() error { return d.blobs.place(f, o) },
@@ -160,42 +182,24 @@ func (d *Disk) putOne(c *change, o Object, f *staged, isNew bool) error {
 	return c.put(o)
 }
 
-// Move implements Store.
-func (d *Disk) Move(moves ...Rename) error {
-	return d.update(func(c *change) error {
-		for _, m := range moves {
-			o, err := c.live(m.From)
-			if err != nil {
-				return err
-			}
-			o.Name, o.Deleted = m.To, m.Deleted
-			roundTimes(&o)
-			if err := checkFields(o); err != nil {
-				return err
-			}
-			c.note(d, gained, o)
-			// the name goes first: it may be the one that it moves to
-			if err := errors.Join(c.drop(m.From), c.put(o)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// Delete implements Store.
-func (d *Disk) Delete(names ...string) error {
-	return d.update(func(c *change) error {
-		for _, name := range names {
-			if _, err := c.live(name); err != nil {
-				return err
-			}
-			if err := c.drop(name); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+func (d *Disk) edit(c *change, e Edit) error {
+	old, err := c.Stat(e.Name)
+	if err != nil {
+		return err
+	}
+	o := old
+	o.Attributes = maps.Clone(old.Attributes)
+	if err := e.Do(&o); err != nil {
+		return err
+	}
+	o.Digest, o.CRC, o.Size = old.Digest, old.CRC, old.Size
+	roundTimes(&o)
+	if err := checkFields(o); err != nil {
+		return err
+	}
+	c.gain(d, o)
+	// the name goes first: it may be the one that it moves to
+	return errors.Join(c.drop(e.Name), c.put(o))
 }
 
 // Ready implements Store: it returns ErrReadOnly after a failed sync.
@@ -235,16 +239,21 @@ func (d *Disk) Close() error {
 
 // checkFields refuses what a row or a ledger could not hold.
 func checkFields(o Object) error {
-	if o.Name == "" || len(o.Name) > MaxName || max(len(o.ID), len(o.Owner), len(o.MediaType)) > maxField {
-		return fmt.Errorf("%w: %d bytes", ErrName, len(o.Name))
+	attributes := 0
+	for key, value := range o.Attributes {
+		attributes += len(key) + len(value)
+	}
+	if o.Name == "" || len(o.Name) > MaxName || max(len(o.ID), len(o.Owner), len(o.MediaType)) > maxField ||
+		attributes > maxAttributes || len(o.Attributes) > maxField {
+		return fmt.Errorf("%w: name of %d bytes, attributes of %d", ErrField, len(o.Name), attributes)
 	}
 	return nil
 }
 
-// roundTimes keeps what a row keeps, so that an object returned by Put equals
+// roundTimes keeps what a row keeps, so that an object returned by Apply equals
 // the one that Stat returns later.
 func roundTimes(o *Object) {
-	for _, t := range []*time.Time{&o.Created, &o.Expires, &o.Deleted} {
+	for _, t := range []*time.Time{&o.Created, &o.Modified, &o.Expires, &o.Deleted} {
 		if !t.IsZero() {
 			*t = t.UTC().Truncate(time.Microsecond)
 		}

@@ -4,8 +4,9 @@
 //
 // # What is promised
 //
-// When [Disk.Put] returns nil, every item of the call is readable under its
-// name, all of them or none, and stays so through a kill at any moment. A
+// When [Disk.Apply] returns nil, the whole change is done: every item is readable
+// under its name, every edit is told by Stat, and stays so through a kill at any
+// moment. Otherwise none of it is, and the next reader sees what was there. A
 // durable Disk has also forced bytes, directory entries and index to the disk,
 // so that a power cut costs nothing. A relaxed Disk does that up to
 // [SyncInterval] later: a power cut may cost the pictures of that time.
@@ -26,7 +27,8 @@
 //	  cache/                time-limited tier, same layout, relaxed
 //
 // A blob file is its bytes, unchanged, followed by its ledger: one record for
-// each name it gained (+) or lost (-). The size in the file name says where the
+// each name it gained (+) or lost (-); a name that is there already is gained
+// again when something told of it changes, and the last record counts. The size in the file name says where the
 // ledger starts, so that any picture viewer opens the file, and
 // "head -c SIZE FILE | sha256sum" gives its digest.
 //
@@ -44,10 +46,10 @@
 // orders what a power cut leaves of its index. Rows in the index carry a CRC-32C
 // over their key and value, since bbolt has no checksum of its own.
 //
-// # Order of one Put
+// # Order of one Apply
 //
 //	stage    write tmp/N: bytes, then the record; fsync       (in parallel)
-//	check    may it be, in a bbolt transaction                (one at a time
+//	decide   may it be, in a bbolt transaction                (one at a time
 //	place    rename to blobs/..; fsync the directory           from here on)
 //	         or, if the blob is there: append the record, fsync
 //	commit   names, ids, counts, due times, names lost elsewhere

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -82,13 +83,49 @@ func get(names *bbolt.Bucket, name string) (Object, error) {
 	return parseRow(name, row)
 }
 
-// live is get for an object that has not expired.
-func (c *change) live(name string) (Object, error) {
+// Stat implements View.
+func (c *change) Stat(name string) (Object, error) {
 	o, err := get(c.names, name)
 	if err == nil && o.expired(c.now) {
 		return Object{}, ErrNotFound
 	}
 	return o, err
+}
+
+// List implements View.
+func (c *change) List(prefix, from, delimiter string, limit int) (objs []Object, err error) {
+	cur := c.names.Cursor()
+	k, _ := cur.Seek([]byte(max(prefix, from)))
+	for k != nil && bytes.HasPrefix(k, []byte(prefix)) && len(objs) < limit {
+		o, err := c.Stat(string(k))
+		if errors.Is(err, ErrNotFound) {
+			k, _ = cur.Next()
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if i := strings.Index(o.Name[len(prefix):], delimiter); delimiter != "" && i >= 0 {
+			o = Object{Name: o.Name[:len(prefix)+i+len(delimiter)]}
+			k = seekBehind(cur, o.Name)
+		} else {
+			k, _ = cur.Next()
+		}
+		objs = append(objs, o)
+	}
+	return objs, nil
+}
+
+// seekBehind moves cur to the first key that does not begin with prefix and sorts
+// behind those that do.
+func seekBehind(cur *bbolt.Cursor, prefix string) []byte {
+	next := bytes.TrimRight([]byte(prefix), "\xff")
+	if len(next) == 0 {
+		return nil
+	}
+	next[len(next)-1]++
+	k, _ := cur.Seek(next)
+	return k
 }
 
 // holds says whether the index knows the blob; a file alone may be the left-over

@@ -14,8 +14,9 @@ const (
 
 const (
 	ledgerVersion  = 1
-	recordOverhead = 12                   // two lengths and a checksum
-	maxRecord      = MaxName + 4*maxField // a longer one is damage: all fields are bounded
+	recordOverhead = 12 // two lengths and a checksum
+	// a longer one is damage: all fields are bounded, the fixed ones far below maxField
+	maxRecord = MaxName + 4*maxField + 2*maxAttributes
 )
 
 // entry is one record of a ledger.

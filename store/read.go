@@ -42,7 +42,7 @@ func (d *Disk) Find(id string) (o Object, err error) {
 		if err != nil {
 			return err
 		}
-		o, err = c.live(name)
+		o, err = c.Stat(name)
 		return err
 	})
 	if err == nil && !o.Deleted.IsZero() {
@@ -51,15 +51,33 @@ func (d *Disk) Find(id string) (o Object, err error) {
 	return o, err
 }
 
+// List implements Store.
+func (d *Disk) List(prefix, from, delimiter string, limit int) (objs []Object, err error) {
+	err = d.view(func(c *change) error {
+		objs, err = c.List(prefix, from, delimiter, limit)
+		return err
+	})
+	return objs, err
+}
+
+// Stats implements Store.
+func (d *Disk) Stats() (s Stats, err error) {
+	err = d.view(func(c *change) error { s = c.stats; return nil })
+	return s, err
+}
+
 // Open implements Store.
-func (d *Disk) Open(name string) (Object, io.ReadSeekCloser, error) {
+func (d *Disk) Open(name string) (Object, Blob, error) {
 	var last Digest
 	for {
 		o, err := d.Stat(name)
 		if err != nil {
 			return Object{}, nil, err
 		}
-		body, err := d.read(o)
+		if data, ok := d.opt.Cache.get(o.Digest); ok {
+			return o, memory{bytes.NewReader(data), data}, nil
+		}
+		f, err := os.Open(d.blobs.path(o.Digest, o.Size))
 		// Deleted or replaced between the look at the index and the opening of
 		// the file: the index tells what is true now.
 		if errors.Is(err, fs.ErrNotExist) && o.Digest != last {
@@ -72,78 +90,82 @@ func (d *Disk) Open(name string) (Object, io.ReadSeekCloser, error) {
 		if err != nil {
 			return Object{}, nil, err
 		}
-		return o, body, nil
+		return o, &opened{file: f, obj: o, cache: d.opt.Cache}, nil
 	}
 }
 
-// read returns the bytes of o: from the cache, through it, or, where they are
-// too many for it, from the file.
-func (d *Disk) read(o Object) (io.ReadSeekCloser, error) {
-	if data, ok := d.opt.Cache.get(o.Digest); ok {
-		return newContent(data), nil
-	}
-	f, err := os.Open(d.blobs.path(o.Digest, o.Size))
-	if err != nil {
-		return nil, err
-	}
-	if o.Size > maxCached {
-		return &section{io.NewSectionReader(f, 0, o.Size), f}, nil
-	}
-	defer f.Close()
-	data := make([]byte, o.Size)
-	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("%w: read %v: %v", ErrDamaged, o.Digest, err)
-	}
-	if crc32.Checksum(data, castagnoli) != o.CRC {
-		return nil, fmt.Errorf("%w: checksum of %v", ErrDamaged, o.Digest)
-	}
-	d.opt.Cache.add(o.Digest, data)
-	return newContent(data), nil
-}
-
-// content is a blob in memory.
-type content struct {
+// memory is a Blob in the cache.
+type memory struct {
 	*bytes.Reader
 	data []byte
 }
 
-func newContent(data []byte) *content { return &content{bytes.NewReader(data), data} }
+func (m memory) Whole() ([]byte, error) { return m.data, nil }
+func (memory) Close() error             { return nil }
 
-// Bytes returns the whole blob, which is shared and not to be changed.
-func (c *content) Bytes() []byte { return c.data }
-func (c *content) Close() error  { return nil }
+// opened is a Blob in its file, without the ledger behind it.
+type opened struct {
+	file  *os.File
+	obj   Object
+	cache *Cache
 
-// section is a blob in a file, without the ledger behind it.
-type section struct {
-	*io.SectionReader
-	io.Closer
+	at      int64
+	checked int64 // bytes from the start on that crc covers
+	crc     uint32
 }
 
-// List implements Store.
-func (d *Disk) List(prefix, after string, limit int) (objs []Object, err error) {
-	err = d.view(func(c *change) error {
-		cur := c.names.Cursor()
-		k, _ := cur.Seek([]byte(max(prefix, after)))
-		for ; k != nil && bytes.HasPrefix(k, []byte(prefix)) && len(objs) < limit; k, _ = cur.Next() {
-			if string(k) == after {
-				continue
-			}
-			o, err := c.live(string(k))
-			if errors.Is(err, ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			objs = append(objs, o)
-		}
-		return nil
-	})
-	return objs, err
+func (b *opened) Close() error { return b.file.Close() }
+
+func (b *opened) Read(p []byte) (int, error) {
+	if b.at >= b.obj.Size {
+		return 0, io.EOF
+	}
+	n, err := b.file.ReadAt(p[:min(int64(len(p)), b.obj.Size-b.at)], b.at)
+	if err == io.EOF && n == 0 {
+		return 0, fmt.Errorf("%w: %v ends early", ErrDamaged, b.obj.Digest)
+	}
+	if b.checked == b.at {
+		b.crc = crc32.Update(b.crc, castagnoli, p[:n])
+		b.checked += int64(n)
+	}
+	b.at += int64(n)
+	if b.checked == b.obj.Size && b.crc != b.obj.CRC {
+		return 0, fmt.Errorf("%w: checksum of %v", ErrDamaged, b.obj.Digest)
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
 }
 
-// Stats implements Store.
-func (d *Disk) Stats() (s Stats, err error) {
-	err = d.view(func(c *change) error { s = c.stats; return nil })
-	return s, err
+func (b *opened) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += b.at
+	case io.SeekEnd:
+		offset += b.obj.Size
+	}
+	if offset < 0 {
+		return 0, fs.ErrInvalid
+	}
+	if offset == 0 {
+		b.checked, b.crc = 0, 0
+	}
+	b.at = offset
+	return offset, nil
+}
+
+func (b *opened) Whole() ([]byte, error) {
+	if b.obj.Size > maxCached {
+		return nil, nil
+	}
+	data := make([]byte, b.obj.Size)
+	if _, err := b.file.ReadAt(data, 0); err != nil {
+		return nil, fmt.Errorf("%w: read %v: %v", ErrDamaged, b.obj.Digest, err)
+	}
+	if crc32.Checksum(data, castagnoli) != b.obj.CRC {
+		return nil, fmt.Errorf("%w: checksum of %v", ErrDamaged, b.obj.Digest)
+	}
+	b.cache.add(b.obj.Digest, data)
+	return data, nil
 }

@@ -100,7 +100,7 @@ func (d *Disk) addRows(objs []Object) error {
 			return err
 		}
 		for _, o := range objs {
-			if old, err := get(c.names, o.Name); err == nil && old.Created.After(o.Created) {
+			if old, err := get(c.names, o.Name); err == nil && old.LastModified().After(o.LastModified()) {
 				continue
 			}
 			if err := c.put(o); err != nil {

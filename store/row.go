@@ -1,9 +1,13 @@
 package store
 
 import (
+	"crypto/md5"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -22,6 +26,11 @@ const (
 	tagCreated   = 9  // uvarint, microseconds since 1970
 	tagExpires   = 10 // likewise
 	tagDeleted   = 11 // likewise
+
+	tagMD5        = 12 // 16 bytes
+	tagModified   = 13 // as tagCreated
+	tagAttributes = 14 // key and value of each, uvarint length first, by key
+	tagOriginal   = 15 // 32 bytes
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -61,7 +70,44 @@ func appendRow(b []byte, o Object) []byte {
 	b = appendField(b, tagID, []byte(o.ID))
 	b = appendTime(b, tagCreated, o.Created)
 	b = appendTime(b, tagExpires, o.Expires)
-	return appendTime(b, tagDeleted, o.Deleted)
+	b = appendTime(b, tagDeleted, o.Deleted)
+	if o.MD5 != [md5.Size]byte{} {
+		b = appendField(b, tagMD5, o.MD5[:])
+	}
+	if o.Original != (Digest{}) {
+		b = appendField(b, tagOriginal, o.Original[:])
+	}
+	b = appendTime(b, tagModified, o.Modified)
+	return appendField(b, tagAttributes, packAttributes(o.Attributes))
+}
+
+func packAttributes(attributes map[string]string) (b []byte) {
+	for _, key := range slices.Sorted(maps.Keys(attributes)) {
+		for _, text := range [...]string{key, attributes[key]} {
+			b = binary.AppendUvarint(b, uint64(len(text)))
+			b = append(b, text...)
+		}
+	}
+	return b
+}
+
+func unpackAttributes(b []byte) (map[string]string, error) {
+	attributes := make(map[string]string)
+	var key string
+	for isKey := true; len(b) > 0 || !isKey; isKey = !isKey {
+		n, used := binary.Uvarint(b)
+		if used <= 0 || n > uint64(len(b)-used) {
+			return nil, errors.New("attributes")
+		}
+		text := string(b[used : used+int(n)])
+		b = b[used+int(n):]
+		if isKey {
+			key = text
+		} else {
+			attributes[key] = text
+		}
+	}
+	return attributes, nil
 }
 
 // parseRow reads what appendRow wrote, for the object called name.
@@ -93,9 +139,7 @@ func (o *Object) setField(tag byte, value []byte) error {
 	when := func() time.Time { return time.UnixMicro(number()).UTC() }
 	switch tag {
 	case tagDigest:
-		if copy(o.Digest[:], value) != len(o.Digest) || len(value) != len(o.Digest) {
-			return fmt.Errorf("digest of %d bytes", len(value))
-		}
+		return exactly(o.Digest[:], value)
 	case tagCRC:
 		if len(value) != 4 {
 			return fmt.Errorf("crc of %d bytes", len(value))
@@ -119,10 +163,29 @@ func (o *Object) setField(tag byte, value []byte) error {
 		o.Expires = when()
 	case tagDeleted:
 		o.Deleted = when()
+	case tagMD5:
+		return exactly(o.MD5[:], value)
+	case tagOriginal:
+		return exactly(o.Original[:], value)
+	case tagModified:
+		o.Modified = when()
+	case tagAttributes:
+		attributes, err := unpackAttributes(value)
+		o.Attributes = attributes
+		return err
 	}
 	if o.Size < 0 || o.Width < 0 || o.Height < 0 {
 		return fmt.Errorf("field %d is not a number", tag)
 	}
+	return nil
+}
+
+// exactly copies a field of fixed length.
+func exactly(to, value []byte) error {
+	if len(value) != len(to) {
+		return fmt.Errorf("%d bytes, want %d", len(value), len(to))
+	}
+	copy(to, value)
 	return nil
 }
 

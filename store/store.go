@@ -1,17 +1,20 @@
 package store
 
 import (
+	"crypto/md5"
 	"errors"
 	"io"
 	"time"
 )
 
-// MaxName is the longest name in bytes. Azure allows a container of 63 characters
-// and a blob name of 1,024; each character takes up to 4 bytes.
-const MaxName = 64 + 4*1024
+// MaxName is the longest name in bytes. Azure allows a container of 63 characters,
+// a blob name of 1,024 with up to 4 bytes each, and block IDs of 64 bytes.
+const MaxName = 5 << 10
 
-// maxField is the longest ID, Owner or MediaType in bytes.
-const maxField = 256
+const (
+	maxField      = 256      // the longest ID, Owner or MediaType in bytes
+	maxAttributes = 16 << 10 // keys and values together, in bytes
+)
 
 var (
 	// ErrNotFound is returned when a name or id has no object, or an expired one.
@@ -25,9 +28,9 @@ var (
 	ErrReadOnly = errors.New("store: read-only after a failed sync")
 	// ErrLocked is returned when another process holds the data directory.
 	ErrLocked = errors.New("store: data directory is in use by another process")
-	// ErrName is returned for an empty name or one longer than MaxName, and for an
-	// ID, Owner or MediaType beyond 256 bytes.
-	ErrName = errors.New("store: bad object name")
+	// ErrField is returned for an empty name or one longer than MaxName, for an ID,
+	// Owner or MediaType beyond 256 bytes, and Attributes beyond 16 KiB.
+	ErrField = errors.New("store: field of an object is missing or too long")
 )
 
 // Object is a name for a blob and what is known about it.
@@ -40,32 +43,85 @@ type Object struct {
 	Owner string
 
 	Digest    Digest
-	CRC       uint32 // CRC-32C of the bytes
-	Size      int64  // bytes
+	CRC       uint32         // CRC-32C of the bytes
+	MD5       [md5.Size]byte // as its owner says; zero: not known
+	Size      int64          // bytes
+	Original  Digest         // of the picture that it was made from; zero: of none
 	MediaType string
 	Width     int // pixels, as a viewer shows them; 0: not a picture
 	Height    int
 
-	Created time.Time // microseconds are kept
-	Expires time.Time // zero: never
-	Deleted time.Time // when it was moved to the trash; zero: it was not
+	Created  time.Time // microseconds are kept
+	Modified time.Time // when something of it last changed; zero: when it was created
+	Expires  time.Time // zero: never
+	Deleted  time.Time // when it was moved to the trash; zero: it was not
+
+	// Attributes is what else its owner wants kept with it. The store does not
+	// look at them. Not to be changed in an Object that a Store returned.
+	Attributes map[string]string
 }
 
-// Item is one object to be stored: Put fills in Digest, CRC and Size, and
-// Created when it is zero.
+// LastModified returns when the bytes or anything told of them last changed.
+func (o Object) LastModified() time.Time {
+	if o.Modified.IsZero() {
+		return o.Created
+	}
+	return o.Modified
+}
+
+// Change is what one call of Apply does, in the order of its fields, all of it or
+// nothing.
+type Change struct {
+	// Decide is called first, with what is true at that moment; nil: nothing to
+	// decide. It may add to Delete and Edit. Its error refuses the change, and is
+	// returned. It must not call the Store, and may be called more than once.
+	Decide func(now View, c *Change) error
+	Delete []string // names to remove for good; ErrNotFound if one is missing
+	Edit   []Edit
+	Put    []Item
+}
+
+// Edit changes what is known of an object, and not its bytes.
+type Edit struct {
+	Name string // ErrNotFound if it is missing
+	// Do may change every field but Digest, CRC and Size. With another Name the
+	// object moves there, replacing what was there.
+	Do func(*Object) error
+}
+
+// Item is one object to be stored, replacing what had its name. Apply fills in
+// Digest, CRC and Size, and Created when it is zero.
 type Item struct {
 	Object
-	// Body is read to its end. An error from it fails the whole Put and is returned.
+	// Body is read to its end. An error from it fails the whole Change and is returned.
 	Body io.Reader
-	// New makes Put fail with ErrExists when the name is taken.
+	// Inspect, if there is one, is called when the bytes are complete, with Digest,
+	// CRC and Size, and before they are visible. It may fill in what else only the
+	// bytes tell; its error is as one of Body.
+	Inspect func(o *Object, bytes io.ReadSeeker) error
+	// New makes Apply fail with ErrExists when the name is taken.
 	New bool
 }
 
-// Rename moves the object From to the name To, replacing what was there.
-type Rename struct {
-	From, To string
-	// Deleted becomes the object's Deleted: zero takes it out of the trash.
-	Deleted time.Time
+// View is a look at names.
+type View interface {
+	// Stat returns an object by its name.
+	Stat(name string) (Object, error)
+	// List returns up to limit objects whose names begin with prefix and are not
+	// before from, by name. With a delimiter, all names that go on with it behind
+	// the prefix and the same text are one Object, with only a Name: what they
+	// have in common.
+	List(prefix, from, delimiter string, limit int) ([]Object, error)
+}
+
+// Blob is the bytes of an object, open until Close, even if it is deleted.
+type Blob interface {
+	// ReadSeekCloser streams them. Read from start to end they are checked:
+	// ErrDamaged comes before the last of them.
+	io.ReadSeekCloser
+	// Whole returns all of them, checked and not to be changed; nil if they are too
+	// many to be kept in memory, more than 8 MiB.
+	Whole() ([]byte, error)
 }
 
 // Stats counts what a Store holds.
@@ -80,23 +136,13 @@ type Stats struct {
 // that returned nil is seen by every later call; one that returned an error has
 // not happened, or may be repeated safely.
 type Store interface {
-	// Put stores the items, all visible together or none, and returns them
-	// complete and in order. It replaces objects of the same names.
-	Put(items ...Item) ([]Object, error)
-	// Open returns an object and its bytes, which the caller closes. The reader
-	// may also have a method Bytes() []byte: the whole content, not to be changed.
-	Open(name string) (Object, io.ReadSeekCloser, error)
-	// Stat returns an object by its name.
-	Stat(name string) (Object, error)
+	View
+	// Apply does all of c or nothing, and returns what it put, complete and in order.
+	Apply(c Change) ([]Object, error)
+	// Open returns an object and its bytes, which the caller closes.
+	Open(name string) (Object, Blob, error)
 	// Find returns an object by its ID.
 	Find(id string) (Object, error)
-	// List returns up to limit objects whose names begin with prefix and sort
-	// after after, by name.
-	List(prefix, after string, limit int) ([]Object, error)
-	// Move renames objects, all or none; ErrNotFound if one is missing.
-	Move(moves ...Rename) error
-	// Delete removes objects for good, all or none; ErrNotFound if one is missing.
-	Delete(names ...string) error
 	// Sweep removes what has expired and what was moved to the trash before the
 	// given time (the zero time: nothing), and says what it took.
 	Sweep(trashedBefore time.Time) (Stats, error)

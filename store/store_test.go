@@ -2,11 +2,13 @@ package store
 
 import (
 	"bytes"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -39,9 +41,36 @@ func item(name, body string) Item {
 	return Item{Object: Object{Name: name, Owner: "app", MediaType: "image/png", Width: 3, Height: 4}, Body: strings.NewReader(body)}
 }
 
+func tryPut(s Store, items ...Item) ([]Object, error) { return s.Apply(Change{Put: items}) }
+
+func same(a, b Object) bool { return reflect.DeepEqual(a, b) }
+
+func del(s Store, names ...string) error {
+	_, err := s.Apply(Change{Delete: names})
+	return err
+}
+
+// rename moves the object From to the name To.
+type rename struct {
+	From, To string
+	Deleted  time.Time
+}
+
+func move(s Store, renames ...rename) error {
+	var c Change
+	for _, r := range renames {
+		c.Edit = append(c.Edit, Edit{r.From, func(o *Object) error {
+			o.Name, o.Deleted = r.To, r.Deleted
+			return nil
+		}})
+	}
+	_, err := s.Apply(c)
+	return err
+}
+
 func put(t *testing.T, s Store, items ...Item) []Object {
 	t.Helper()
-	objs, err := s.Put(items...)
+	objs, err := tryPut(s, items...)
 	if err != nil {
 		t.Fatalf("Put: %v", err)
 	}
@@ -90,7 +119,7 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 			in.ID, in.Expires = "id1", c.Now().Add(time.Hour)
 			want := put(t, s, in)[0]
 			got, err := s.Stat("c/f/a")
-			if err != nil || got != want {
+			if err != nil || !same(got, want) {
 				t.Errorf("Stat = %+v, %v\nwant %+v", got, err, want)
 			}
 			if got.Size != 5 || got.Digest.String() != "277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9" {
@@ -99,7 +128,7 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 			if got := read(t, s, "c/f/a"); got != "bytes" {
 				t.Errorf("read %q", got)
 			}
-			if got, err := s.Find("id1"); err != nil || got != want {
+			if got, err := s.Find("id1"); err != nil || !same(got, want) {
 				t.Errorf("Find = %+v, %v", got, err)
 			}
 		},
@@ -115,17 +144,17 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 			if _, err := s.Find("nope"); !errors.Is(err, ErrNotFound) {
 				t.Errorf("Find: %v", err)
 			}
-			if err := s.Delete("nope"); !errors.Is(err, ErrNotFound) {
+			if err := del(s, "nope"); !errors.Is(err, ErrNotFound) {
 				t.Errorf("Delete: %v", err)
 			}
-			if err := s.Move(Rename{From: "nope", To: "x"}); !errors.Is(err, ErrNotFound) {
+			if err := move(s, rename{From: "nope", To: "x"}); !errors.Is(err, ErrNotFound) {
 				t.Errorf("Move: %v", err)
 			}
 		},
 		"a failing body stores none of the items": func(t *testing.T, s Store, _ *clock) {
 			bad := item("b", "")
 			bad.Body = io.MultiReader(strings.NewReader("half"), errReader{})
-			if _, err := s.Put(item("a", "x"), bad); !errors.Is(err, errBody) {
+			if _, err := tryPut(s, item("a", "x"), bad); !errors.Is(err, errBody) {
 				t.Fatalf("Put: %v, want the reader's error", err)
 			}
 			absent(t, s, "a")
@@ -135,7 +164,7 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 			put(t, s, item("a", "old"))
 			in := item("a", "new")
 			in.New = true
-			if _, err := s.Put(item("b", "other"), in); !errors.Is(err, ErrExists) {
+			if _, err := tryPut(s, item("b", "other"), in); !errors.Is(err, ErrExists) {
 				t.Fatalf("Put: %v, want ErrExists", err)
 			}
 			absent(t, s, "b")
@@ -169,14 +198,14 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 		"deleting one name keeps the bytes of another": func(t *testing.T, s Store, _ *clock) {
 			put(t, s, item("a", "same"))
 			put(t, s, item("b", "same"))
-			if err := s.Delete("a"); err != nil {
+			if err := del(s, "a"); err != nil {
 				t.Fatal(err)
 			}
 			absent(t, s, "a")
 			if got := read(t, s, "b"); got != "same" {
 				t.Errorf("b = %q", got)
 			}
-			if err := s.Delete("b"); err != nil {
+			if err := del(s, "b"); err != nil {
 				t.Fatal(err)
 			}
 			if got, err := s.Stats(); err != nil || got != (Stats{}) {
@@ -185,7 +214,7 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 		},
 		"two items of one call may have the same bytes": func(t *testing.T, s Store, _ *clock) {
 			put(t, s, item("a", "same"), item("b", "same"))
-			if err := s.Delete("a"); err != nil {
+			if err := del(s, "a"); err != nil {
 				t.Fatal(err)
 			}
 			if got := read(t, s, "b"); got != "same" {
@@ -194,7 +223,7 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 		},
 		"a delete that misses one name deletes none": func(t *testing.T, s Store, _ *clock) {
 			put(t, s, item("a", "x"))
-			if err := s.Delete("a", "nope"); !errors.Is(err, ErrNotFound) {
+			if err := del(s, "a", "nope"); !errors.Is(err, ErrNotFound) {
 				t.Errorf("Delete: %v", err)
 			}
 			read(t, s, "a")
@@ -204,17 +233,17 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 			in.ID = "id"
 			want := put(t, s, in)[0]
 			want.Name, want.Deleted = "delete-a", c.Now()
-			if err := s.Move(Rename{"a", "delete-a", c.Now()}); err != nil {
+			if err := move(s, rename{"a", "delete-a", c.Now()}); err != nil {
 				t.Fatal(err)
 			}
 			absent(t, s, "a")
-			if got, err := s.Stat("delete-a"); err != nil || got != want {
+			if got, err := s.Stat("delete-a"); err != nil || !same(got, want) {
 				t.Errorf("Stat = %+v, %v\nwant %+v", got, err, want)
 			}
 			if _, err := s.Find("id"); !errors.Is(err, ErrNotFound) {
 				t.Errorf("Find of trash: %v, want ErrNotFound", err)
 			}
-			if err := s.Move(Rename{From: "delete-a", To: "a"}); err != nil {
+			if err := move(s, rename{From: "delete-a", To: "a"}); err != nil {
 				t.Fatal(err)
 			}
 			if got, err := s.Find("id"); err != nil || got.Name != "a" || !got.Deleted.IsZero() {
@@ -223,7 +252,7 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 		},
 		"an object moved to its own name stays": func(t *testing.T, s Store, c *clock) {
 			put(t, s, item("a", "x"))
-			if err := s.Move(Rename{From: "a", To: "a"}); err != nil {
+			if err := move(s, rename{From: "a", To: "a"}); err != nil {
 				t.Fatal(err)
 			}
 			if got := read(t, s, "a"); got != "x" {
@@ -232,7 +261,7 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 		},
 		"a move may take the name of another and give it on": func(t *testing.T, s Store, c *clock) {
 			put(t, s, item("a", "x"), item("b", "y"))
-			if err := s.Move(Rename{From: "a", To: "b"}, Rename{From: "b", To: "a"}); err != nil {
+			if err := move(s, rename{From: "a", To: "b"}, rename{From: "b", To: "a"}); err != nil {
 				t.Fatal(err)
 			}
 			absent(t, s, "b")
@@ -245,7 +274,7 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 		},
 		"a sweep of no time, or of one before all others, takes no trash": func(t *testing.T, s Store, c *clock) {
 			put(t, s, item("a", "x"))
-			s.Move(Rename{"a", "delete-a", c.Now()})
+			move(s, rename{"a", "delete-a", c.Now()})
 			for _, at := range []time.Time{{}, c.Now().AddDate(-100, 0, 0)} {
 				if n, err := s.Sweep(at); err != nil || n != (Stats{}) {
 					t.Errorf("Sweep(%v) = %+v, %v", at, n, err)
@@ -260,7 +289,7 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 			read(t, s, "a")
 			c.add(time.Microsecond)
 			absent(t, s, "a")
-			if objs, err := s.List("", "", 10); err != nil || len(objs) != 1 {
+			if objs, err := s.List("", "", "", 10); err != nil || len(objs) != 1 {
 				t.Errorf("List = %v, %v, want b alone", objs, err)
 			}
 			want := Stats{Objects: 1, ObjectBytes: 1, Blobs: 1, BlobBytes: 1}
@@ -271,8 +300,8 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 		},
 		"trash is swept by the time of its deletion": func(t *testing.T, s Store, c *clock) {
 			put(t, s, item("a", "x"), item("b", "y"))
-			s.Move(Rename{"a", "delete-a", c.Now()})
-			s.Move(Rename{"b", "delete-b", c.Now().Add(time.Hour)})
+			move(s, rename{"a", "delete-a", c.Now()})
+			move(s, rename{"b", "delete-b", c.Now().Add(time.Hour)})
 			if got, err := s.Sweep(c.Now()); err != nil || got.Objects != 1 {
 				t.Errorf("Sweep = %+v, %v", got, err)
 			}
@@ -284,8 +313,8 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 				put(t, s, item(name, name))
 			}
 			var got []string
-			for after := ""; ; {
-				objs, err := s.List("c/", after, 2)
+			for from := ""; ; {
+				objs, err := s.List("c/", from, "", 2)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -295,15 +324,120 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 				for _, o := range objs {
 					got = append(got, o.Name)
 				}
-				after = got[len(got)-1]
+				from = got[len(got)-1] + "\x00"
 			}
 			if fmt.Sprint(got) != "[c/1 c/2 c/3]" {
 				t.Errorf("listed %v", got)
 			}
 		},
-		"a name that is empty or too long is ErrName": func(t *testing.T, s Store, _ *clock) {
+		"a list with a delimiter folds what lies behind it": func(t *testing.T, s Store, c *clock) {
+			expired := item("c/gone/1", "x")
+			expired.Expires = c.Now().Add(time.Second)
+			put(t, s, expired)
+			c.add(time.Second)
+			for _, name := range []string{"c/a", "c/b/", "c/b/1", "c/b/2/3", "c/b0", "c/d//1", "c/e", "d/1"} {
+				put(t, s, item(name, name))
+			}
+			for _, test := range []struct{ prefix, from, delimiter, want string }{
+				{"c/", "", "/", "c/a c/b/ c/b0 c/d/ c/e"},
+				{"c/", "c/b/", "/", "c/b/ c/b0 c/d/ c/e"},
+				{"c/", "c/b0", "/", "c/b0 c/d/ c/e"},
+				{"c/b/", "", "/", "c/b/ c/b/1 c/b/2/"},
+				{"c/b", "", "/", "c/b/ c/b0"},
+				{"c/d/", "", "/", "c/d//"},
+				{"c/", "", "//", "c/a c/b/ c/b/1 c/b/2/3 c/b0 c/d// c/e"},
+				{"c/", "c/d", "", "c/d//1 c/e"},
+				{"x", "", "/", ""},
+			} {
+				objs, err := s.List(test.prefix, test.from, test.delimiter, 100)
+				var names []string
+				for _, o := range objs {
+					names = append(names, o.Name)
+				}
+				if got := strings.Join(names, " "); err != nil || got != test.want {
+					t.Errorf("%+v: %q, %v", test, got, err)
+				}
+			}
+			if objs, err := s.List("c/", "", "/", 2); err != nil || len(objs) != 2 || !same(objs[1], Object{Name: "c/b/"}) {
+				t.Errorf("two of them: %+v, %v", objs, err)
+			}
+		},
+		"an edit changes what is told of an object": func(t *testing.T, s Store, c *clock) {
+			in := item("a", "x")
+			in.Attributes = map[string]string{"kept": "1", "gone": "2"}
+			was := put(t, s, in, item("b", "x"))[0]
+			c.add(time.Second)
+			var want Object
+			_, err := s.Apply(Change{Edit: []Edit{{"a", func(o *Object) error {
+				o.Attributes["new"], o.Modified, o.MediaType = "3", c.Now(), "text/plain"
+				delete(o.Attributes, "gone")
+				o.Digest, o.Size = Digest{}, 7 // these are not its to change
+				want = *o
+				return nil
+			}}}})
+			want.Digest, want.Size = was.Digest, was.Size
+			got, err2 := s.Stat("a")
+			if errors.Join(err, err2) != nil || !same(got, want) || !got.LastModified().Equal(c.Now()) || !was.LastModified().Equal(was.Created) {
+				t.Errorf("%+v, %v, %v\nwant %+v", got, err, err2, want)
+			}
+			refused := errors.New("refused")
+			_, err = s.Apply(Change{Edit: []Edit{{"b", func(o *Object) error { o.Owner = "x"; return nil }}, {"a", func(*Object) error { return refused }}}})
+			if b, _ := s.Stat("b"); !errors.Is(err, refused) || b.Owner != "app" {
+				t.Errorf("%v, owner %q", err, b.Owner)
+			}
+		},
+		"a decision sees what is true, and adds to the change or refuses it": func(t *testing.T, s Store, c *clock) {
+			put(t, s, item("a", "x"), item("a-old", "y"))
+			refused := errors.New("refused")
+			change := Change{Put: []Item{item("a", "new")}, Decide: func(now View, ch *Change) error {
+				if _, err := now.Stat("a"); err != nil {
+					return err
+				}
+				objs, err := now.List("a-", "", "", 10)
+				for _, o := range objs {
+					ch.Delete = append(ch.Delete, o.Name)
+				}
+				if len(objs) == 0 {
+					return refused
+				}
+				return err
+			}}
+			if _, err := s.Apply(change); err != nil || read(t, s, "a") != "new" {
+				t.Errorf("Apply: %v", err)
+			}
+			absent(t, s, "a-old")
+			change.Put = []Item{item("a", "newer")}
+			if _, err := s.Apply(change); !errors.Is(err, refused) || read(t, s, "a") != "new" {
+				t.Errorf("Apply: %v", err)
+			}
+		},
+		"an inspection adds to what is stored or refuses it": func(t *testing.T, s Store, c *clock) {
+			in := item("a", "0123456789")
+			in.Inspect = func(o *Object, r io.ReadSeeker) error {
+				data, err := io.ReadAll(r)
+				o.MD5, o.Attributes = md5.Sum(data), map[string]string{"length": fmt.Sprint(len(data))}
+				return err
+			}
+			put(t, s, in)
+			if o, _ := s.Stat("a"); o.MD5 != md5.Sum([]byte("0123456789")) || o.Attributes["length"] != "10" {
+				t.Errorf("%+v", o)
+			}
+			refused := errors.New("refused")
+			in = item("b", "x")
+			in.Inspect = func(*Object, io.ReadSeeker) error { return refused }
+			if _, err := tryPut(s, in); !errors.Is(err, refused) {
+				t.Errorf("Put: %v", err)
+			}
+			absent(t, s, "b")
+		},
+		"a name or attributes of no possible length are ErrField": func(t *testing.T, s Store, _ *clock) {
+			long := item("a", "x")
+			long.Attributes = map[string]string{"k": strings.Repeat("v", maxAttributes)}
+			if _, err := tryPut(s, long); !errors.Is(err, ErrField) {
+				t.Errorf("attributes: %v", err)
+			}
 			for _, name := range []string{"", strings.Repeat("n", MaxName+1)} {
-				if _, err := s.Put(item(name, "x")); !errors.Is(err, ErrName) {
+				if _, err := tryPut(s, item(name, "x")); !errors.Is(err, ErrField) {
 					t.Errorf("name of %d bytes: %v", len(name), err)
 				}
 			}
@@ -338,7 +472,7 @@ func testContention(t *testing.T, s Store, c *clock) {
 				if i%3 == 0 {
 					in.Expires = c.Now() // at once: food for Sweep
 				}
-				if _, err := s.Put(in); err != nil {
+				if _, err := tryPut(s, in); err != nil {
 					t.Errorf("Put: %v", err)
 					return
 				}
@@ -352,7 +486,7 @@ func testContention(t *testing.T, s Store, c *clock) {
 					t.Errorf("%s = %q, want %q", name, got, body)
 				}
 				if i%3 == 1 {
-					if err := s.Delete(name); err != nil {
+					if err := del(s, name); err != nil {
 						t.Errorf("Delete: %v", err)
 					}
 				}
@@ -408,8 +542,8 @@ func TestDiskKeepsEverythingOverARestart(t *testing.T) {
 	}
 	d = openTest(t, dir, c, Options{})
 	defer d.Close()
-	got, err := d.List("", "", 10)
-	if err != nil || len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+	got, err := d.List("", "", "", 10)
+	if err != nil || len(got) != 2 || !same(got[0], want[0]) || !same(got[1], want[1]) {
 		t.Errorf("List = %+v, %v\nwant %+v", got, err, want)
 	}
 }
@@ -438,14 +572,14 @@ func TestLeftOversOfAKillAreSwept(t *testing.T) {
 	d := openTest(t, dir, c, Options{})
 	put(t, d, item("a", "named"))
 	o := Object{Name: "b"}
-	f, err := d.blobs.stage(&o, strings.NewReader("placed, never committed"))
+	f, err := d.blobs.stage(&o, Item{Body: strings.NewReader("placed, never committed")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := d.blobs.place(f, o); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.blobs.stage(&Object{Name: "c"}, strings.NewReader("never placed")); err != nil {
+	if _, err := d.blobs.stage(&Object{Name: "c"}, Item{Body: strings.NewReader("never placed")}); err != nil {
 		t.Fatal(err)
 	}
 	crash(d)
@@ -468,7 +602,7 @@ func TestALeftOverBlobIsReplacedNotTrusted(t *testing.T) {
 	d := openTest(t, dir, c, Options{})
 	defer d.Close()
 	o := put(t, d, item("a", "bytes"))[0]
-	if err := d.Delete("a"); err != nil {
+	if err := del(d, "a"); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(d.blobs.path(o.Digest, o.Size), []byte("torn"), 0o600); err != nil {
@@ -484,7 +618,8 @@ func TestDamagedBytesAreNeverServed(t *testing.T) {
 	dir, c := t.TempDir(), newClock()
 	d := openTest(t, dir, c, Options{})
 	defer d.Close()
-	put(t, d, item("flipped", "0123456789"), item("short", "abcdefghij"), item("gone", "klm"))
+	big := strings.Repeat("x", maxCached+1)
+	put(t, d, item("flipped", "0123456789"), item("short", "abcdefghij"), item("gone", "klm"), item("big", big))
 	for _, path := range blobFiles(t, dir) {
 		data, _ := os.ReadFile(path)
 		switch {
@@ -493,14 +628,31 @@ func TestDamagedBytesAreNeverServed(t *testing.T) {
 			os.WriteFile(path, data, 0o600)
 		case bytes.HasPrefix(data, []byte("abc")):
 			os.Truncate(path, 4)
+		case bytes.HasPrefix(data, []byte("xxx")):
+			data[0] ^= 1
+			os.WriteFile(path, data, 0o600)
 		default:
 			os.Remove(path)
 		}
 	}
-	for _, name := range []string{"flipped", "short", "gone"} {
-		if _, _, err := d.Open(name); !errors.Is(err, ErrDamaged) {
-			t.Errorf("Open(%q): %v, want ErrDamaged", name, err)
+	if _, _, err := d.Open("gone"); !errors.Is(err, ErrDamaged) {
+		t.Errorf("Open: %v, want ErrDamaged", err)
+	}
+	for _, name := range []string{"flipped", "short", "big"} {
+		o, b, err := d.Open(name)
+		if err != nil {
+			t.Fatalf("Open(%q): %v", name, err)
 		}
+		if data, err := b.Whole(); data != nil || !errors.Is(err, ErrDamaged) && o.Size <= maxCached {
+			t.Errorf("Whole of %q: %q, %v", name, data, err)
+		}
+		for range 2 {
+			if data, err := io.ReadAll(b); !errors.Is(err, ErrDamaged) || int64(len(data)) >= o.Size {
+				t.Errorf("read %q: %d bytes, %v", name, len(data), err)
+			}
+			b.Seek(0, io.SeekStart)
+		}
+		b.Close()
 	}
 }
 
@@ -508,10 +660,10 @@ func TestAFailedSyncEndsAllChanges(t *testing.T) {
 	d := openTest(t, t.TempDir(), newClock(), Options{})
 	put(t, d, item("a", "x"))
 	d.fail(&syncError{errors.New("input/output error")})
-	if _, err := d.Put(item("b", "y")); !errors.Is(err, ErrReadOnly) {
+	if _, err := tryPut(d, item("b", "y")); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("Put: %v, want ErrReadOnly", err)
 	}
-	if err := d.Delete("a"); !errors.Is(err, ErrReadOnly) {
+	if err := del(d, "a"); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("Delete: %v, want ErrReadOnly", err)
 	}
 	if err := d.Ready(); !errors.Is(err, ErrReadOnly) {

@@ -10,16 +10,28 @@ import (
 // taken back.
 type action struct{ do, undo func() error }
 
-// note puts off a ledger record until all of the change is known to be allowed.
-func (c *change) note(d *Disk, op byte, o Object) {
-	inverse := byte(lost)
-	if op == lost {
-		inverse = gained
+// gain puts off the ledger record of a blob's new name, or of what is new about
+// one, until all of the change is known to be allowed.
+func (c *change) gain(d *Disk, o Object) {
+	before := entry{lost, o}
+	if old, ok := c.before(o.Name); ok && old.Digest == o.Digest {
+		before = entry{gained, old}
 	}
 	c.adds = append(c.adds, action{
-		do:   func() error { return d.blobs.note(op, o) },
-		undo: func() error { return d.blobs.note(inverse, o) },
+		do:   func() error { return d.blobs.note(gained, o) },
+		undo: func() error { return d.blobs.note(before.op, before.obj) },
 	})
+}
+
+// before returns the object that had a name when the change began.
+func (c *change) before(name string) (Object, bool) {
+	for _, o := range c.dropped {
+		if o.Name == name {
+			return o, true
+		}
+	}
+	o, err := get(c.names, name)
+	return o, err == nil
 }
 
 // update runs one index transaction. f checks and changes the index; only then
