@@ -1,10 +1,13 @@
 package thumb
 
 import (
+	"bytes"
 	"fmt"
+	"image"
 	"time"
 
 	"github.com/nfnt/resize"
+	"golang.org/x/image/webp"
 )
 
 // Picture is what can be said about a picture without its pixels. Width and Height are those a viewer shows, after the EXIF
@@ -31,6 +34,22 @@ func Stat(data []byte, lim Limits) (Picture, error) {
 		return Picture{}, err
 	}
 	return hdr.picture(), nil
+}
+
+// StatHead is Stat for the first bytes of a picture that is too large to be looked at whole; a few megabytes have the headers of
+// any. What only comes behind them is missed: more scans of a JPEG, and the orientation of a WebP.
+func StatHead(head []byte, lim Limits) (Picture, error) {
+	if Sniff(head) != WebP {
+		return Stat(head, lim)
+	}
+	var c image.Config
+	if err := guarded(func() (err error) { c, err = webp.DecodeConfig(bytes.NewReader(head)); return err }); err != nil {
+		return Picture{}, err
+	}
+	if err := lim.check(c.Width, c.Height); err != nil {
+		return Picture{}, err
+	}
+	return Picture{WebP, c.Width, c.Height}, nil
 }
 
 // Make returns one thumbnail of data for each of sizes, in their order: long side at most the size, in proportion, never enlarged,

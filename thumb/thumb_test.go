@@ -69,6 +69,27 @@ func TestPictures(t *testing.T) {
 
 // All of these files were made from one photograph, and a thumbnail of each must look like one of it: a wrong colour model, range
 // or inversion differs by 15 of 255 and more.
+func TestTheHeadOfAPictureIsEnough(t *testing.T) {
+	for name, want := range map[string]Picture{
+		"photo.jpg": {JPEG, 1600, 1067}, "lossy.webp": {WebP, 240, 160}, "lossless.webp": {WebP, 120, 80}, "alpha.webp": {WebP, 240, 160},
+		"animated.webp": {WebP, 160, 107}, "picture.bmp": {BMP, 0, 0}, "opaque.png": {PNG, 0, 0}, "animated.gif": {GIF, 0, 0},
+	} {
+		data := file(t, name)
+		if want.Width == 0 {
+			want, _ = Stat(data, Limits{})
+		}
+		if got, err := StatHead(data[:min(len(data), 2000)], Limits{}); err != nil || got != want {
+			t.Errorf("%s: %v, %v, want %v", name, got, err, want)
+		}
+	}
+	if _, err := StatHead(file(t, "lossy.webp")[:2000], Limits{Pixels: 100}); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("beyond the limit: %v", err)
+	}
+	if _, err := StatHead(file(t, "lossy.webp")[:20], Limits{}); !errors.Is(err, ErrDamaged) {
+		t.Errorf("too short a head: %v", err)
+	}
+}
+
 func TestColourIsKept(t *testing.T) {
 	want, err := Make(file(t, "photo.jpg"), Limits{}, 100)
 	if err != nil {
