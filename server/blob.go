@@ -17,13 +17,9 @@ import (
 
 // Failures of picture URLs, besides those of sign and store (blob.md section 5).
 var (
-	errURI           = errors.New("path is not well formed")
-	errResource      = errors.New("no such resource")
-	errVerb          = errors.New("method is not served here")
-	errCondition     = errors.New("condition is not met")
-	errNotModified   = errors.New("not modified")
-	errUnsatisfiable = errors.New("condition can never be met")
-	errRange         = errors.New("range is not satisfiable")
+	errURI      = errors.New("path is not well formed")
+	errResource = errors.New("no such resource")
+	errVerb     = errors.New("method is not served here")
 )
 
 // address is what a picture URL points at: blob.md section 3. A container
@@ -45,7 +41,7 @@ func parseAddress(rawPath, host, account string) (address, error) {
 			path = rest
 		}
 	}
-	container, blob, _ := strings.Cut(path, "/")
+	container, blob, _ := strings.Cut(strings.ReplaceAll(path, `\`, "/"), "/") // as Azure does
 	a := address{container, blob}
 	switch {
 	case container == "":
@@ -71,39 +67,58 @@ func decodePath(raw string) (string, error) {
 	return path, nil
 }
 
-// operation is what a request wants of a container or blob, and the permissions
-// of which one is needed: blob.md section 4. none is what no token grants.
-type operation struct{ need string }
-
-var (
-	opRead = operation{"r"}
-	opList = operation{"l"}
-	none   = operation{""}
-)
-
-// operationOf tells the operation by method, comp and restype.
-func operationOf(ctx *fasthttp.RequestCtx, a address) (operation, error) {
-	args := ctx.QueryArgs()
-	comp, restype := string(args.Peek("comp")), string(args.Peek("restype"))
-	onBlob := a.blob != "" && restype == ""
-	switch method := string(ctx.Method()); {
-	case !onBlob && restype == "container" && comp == "list" && method == "GET":
-		return opList, nil
-	case !onBlob:
-		return none, nil
-	case (method == "GET" || method == "HEAD") && comp == "":
-		return opRead, nil
-	case method == "PUT" && comp == "":
-		return operation{"wc"}, nil
-	case method == "PUT":
-		return operation{"w"}, nil
-	case method == "DELETE" && comp == "":
-		return operation{"d"}, nil
-	}
-	return none, errVerb
+// blobRequest is a request for a container or blob whose token holds.
+type blobRequest struct {
+	address
+	token sign.Token
 }
 
-// blob serves picture URLs: GET and HEAD of /{container}/{folder}/{file}.
+// operation is one row of blob.md section 4: the permissions of which a token
+// needs one, and what it permits.
+type operation struct {
+	need string
+	do   func(*Server, *fasthttp.RequestCtx, blobRequest) error
+}
+
+// operations on a blob, by method and comp.
+var operations = map[string]operation{
+	"GET":            {"r", (*Server).getBlob},
+	"HEAD":           {"r", (*Server).getBlob},
+	"PUT":            {"wc", (*Server).putBlob},
+	"PUT block":      {"w", (*Server).putBlock},
+	"PUT blocklist":  {"w", (*Server).putBlockList},
+	"PUT metadata":   {"w", (*Server).setMetadata},
+	"PUT properties": {"w", (*Server).setProperties},
+	"DELETE":         {"d", (*Server).deleteBlob},
+}
+
+// operationOf tells what a request wants. What is asked of a container or an
+// account, but for the list, is what no token permits.
+func operationOf(ctx *fasthttp.RequestCtx, a address) (operation, error) {
+	comp, err1 := query(ctx, "comp")
+	restype, err2 := query(ctx, "restype")
+	if err := errors.Join(err1, err2); err != nil {
+		return operation{}, err
+	}
+	method := string(ctx.Method())
+	trashed := strings.HasPrefix(a.container, trashPrefix)
+	if a.blob == "" || restype != "" {
+		if a.container != "" && a.blob == "" && restype == "container" && comp == "list" && method == "GET" {
+			return operation{"l", (*Server).listBlobs}, nil
+		}
+		return operation{}, nil
+	}
+	op, ok := operations[strings.TrimSuffix(method+" "+comp, " ")]
+	switch {
+	case !ok:
+		return operation{}, errVerb
+	case trashed && op.need != "r":
+		return operation{}, nil
+	}
+	return op, nil
+}
+
+// blob answers picture URLs: blob.md.
 func (s *Server) blob(ctx *fasthttp.RequestCtx) error {
 	a, err := parseAddress(string(ctx.URI().PathOriginal()), string(ctx.Host()), s.cfg.Account)
 	if err != nil {
@@ -117,20 +132,18 @@ func (s *Server) blob(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	if op != opRead {
-		return errVerb
+	for _, parameter := range []string{"snapshot", "versionid"} { // there are none, and the blob itself is another
+		if len(ctx.QueryArgs().Peek(parameter)) > 0 {
+			return store.ErrNotFound
+		}
 	}
-	obj, body, err := s.cfg.Pictures.Open(a.name())
-	if err != nil {
-		return err
-	}
-	return serveObject(ctx, obj, body, azureRules, obj.LastModified(), func() { blobHeaders(ctx, obj, token) })
+	return op.do(s, ctx, blobRequest{a, token})
 }
 
 // authorize checks the token of a request. Reading a public container needs none.
 func (s *Server) authorize(ctx *fasthttp.RequestCtx, a address, op operation) (sign.Token, error) {
 	token, err := sign.ParseToken(string(ctx.URI().QueryString()))
-	if errors.Is(err, sign.ErrNoToken) && op == opRead && s.public(a.container) {
+	if errors.Is(err, sign.ErrNoToken) && op.need == "r" && s.public(a.container) {
 		return sign.Token{}, nil
 	}
 	if err != nil {
@@ -151,40 +164,19 @@ func remoteIP(ctx *fasthttp.RequestCtx) netip.Addr {
 	return ip.Unmap()
 }
 
-// blobHeaders sets what Azure's SDKs look for in the answer to a read: blob.md
-// section 4. A token's own reply headers win over ours.
-func blobHeaders(ctx *fasthttp.RequestCtx, o store.Object, t sign.Token) {
-	h := &ctx.Response.Header
-	h.Set("x-ms-blob-type", "BlockBlob")
-	h.Set("x-ms-creation-time", httpTime(o.Created))
-	h.Set("x-ms-lease-state", "available")
-	h.Set("x-ms-lease-status", "unlocked")
-	h.Set("x-ms-server-encrypted", "false")
-	h.SetContentType(o.MediaType)
-	if !isPicture(o.MediaType) {
-		h.Set(fasthttp.HeaderContentDisposition, "attachment")
-	}
-	for name, value := range map[string]string{
-		fasthttp.HeaderCacheControl:       t.CacheControl,
-		fasthttp.HeaderContentDisposition: t.ContentDisposition,
-		fasthttp.HeaderContentEncoding:    t.ContentEncoding,
-		fasthttp.HeaderContentLanguage:    t.ContentLanguage,
-		fasthttp.HeaderContentType:        t.ContentType,
-	} {
-		if value != "" {
-			h.Set(name, value)
+// getBlob serves GET and HEAD. A variant that is missing is made, if it may be.
+func (s *Server) getBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
+	obj, body, err := s.cfg.Pictures.Open(r.name())
+	if errors.Is(err, store.ErrNotFound) {
+		if err := s.makeVariant(r.name()); err != nil {
+			return missing(ctx, err)
 		}
+		obj, body, err = s.cfg.Pictures.Open(r.name())
 	}
-}
-
-// isPicture says whether a browser may show it: anything else is only handed
-// out as a download.
-func isPicture(mediaType string) bool {
-	switch mediaType {
-	case "image/jpeg", "image/png", "image/gif", "image/bmp", "image/webp":
-		return true
+	if err != nil {
+		return missing(ctx, err)
 	}
-	return false
+	return serveObject(ctx, obj, body, azureRules, obj.LastModified(), func() { blobHeaders(ctx, obj, r.token) })
 }
 
 // ParseResource tells what the path of a picture URL points at, as blob does: for

@@ -32,6 +32,23 @@ var blobCodes = []struct {
 	{errContainerName, 400, "InvalidResourceName", "The specified resource name contains invalid characters."},
 	{sign.ErrDuplicate, 400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid."},
 	{sign.ErrOverride, 400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid."},
+	{errDuplicate, 400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid."},
+	{errMarker, 400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid."},
+	{errMaxResults, 400, "OutOfRangeQueryParameterValue", "One of the query parameters specified in the request URI is outside the permissible range."},
+	{errNoHeader, 400, "MissingRequiredHeader", "An HTTP header that's mandatory for this request is not specified."},
+	{errHeader, 400, "InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format."},
+	{errUnsupported, 400, "UnsupportedHeader", "One of the HTTP headers specified in the request is not supported."},
+	{errMetadata, 400, "InvalidMetadata", "The specified metadata is invalid. It includes characters that are not permitted."},
+	{errMetadataSize, 400, "MetadataTooLarge", "The size of the specified metadata exceeds the maximum size permitted."},
+	{errMD5Format, 400, "InvalidMd5", "The MD5 value specified in the request is invalid. The MD5 value must be 128 bits and Base64-encoded."},
+	{errMD5, 400, "Md5Mismatch", "The MD5 value specified in the request did not match with the MD5 value calculated by the server."},
+	{errConditions, 400, "MultipleConditionHeadersNotSupported", "Multiple condition headers are not supported."},
+	{errBlockListLong, 400, "BlockListTooLong", "The block list may not contain more than 50,000 blocks."},
+	{errBlockList, 400, "InvalidBlockList", "The specified block list is invalid."},
+	{errBlockID, 400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid."},
+	{errTooLarge, 413, "RequestBodyTooLarge", "The request body is too large and exceeds the maximum permissible limit."},
+	{errBodyInput, 400, "InvalidInput", "One of the request inputs is not valid."},
+	{errXML, 400, "InvalidXmlDocument", "XML specified is not syntactically valid."},
 	{errUnsatisfiable, 400, "UnsatisfiableCondition", "The request includes an unsatisfiable condition for this operation."},
 	{sign.ErrNoToken, 404, "ResourceNotFound", "The specified resource does not exist."},
 	{errResource, 404, "ResourceNotFound", "The specified resource does not exist."},
@@ -43,12 +60,15 @@ var blobCodes = []struct {
 	{sign.ErrIP, 403, "AuthorizationSourceIPMismatch", "This request is not authorized to perform this operation using this source IP %s."},
 	{sign.ErrProtocol, 403, "AuthorizationProtocolMismatch", "This request is not authorized to perform this operation using this protocol."},
 	{sign.ErrPermission, 403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission."},
+	{errOverwrite, 403, "UnauthorizedBlobOverwrite", "This request is not authorized to perform blob overwrites."},
 	{errOrigin, 403, "CorsPreflightFailure", "CORS not enabled or no matching rule found for this request."},
 	{store.ErrNotFound, 404, "BlobNotFound", "The specified blob does not exist."},
 	{errVerb, 405, "UnsupportedHttpVerb", "The resource doesn't support the specified HTTP verb."},
+	{errBlobExists, 409, "BlobAlreadyExists", "The specified blob already exists."},
 	{errCondition, 412, "ConditionNotMet", notMet},
 	{errRange, 416, "InvalidRange", "The range specified is invalid for the current size of the resource."},
 	{store.ErrReadOnly, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
+	{errBusy, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
 	{errInternal, 500, "InternalError", "The server encountered an internal error. Please retry the request."},
 }
 
@@ -100,7 +120,7 @@ func (s *Server) blobError(ctx *fasthttp.RequestCtx, err error) {
 		return
 	}
 	if row.status == 405 {
-		ctx.Response.Header.Set(fasthttp.HeaderAllow, "GET, HEAD, OPTIONS")
+		ctx.Response.Header.Set(fasthttp.HeaderAllow, "GET, HEAD, PUT, DELETE, OPTIONS")
 	}
 	ctx.SetContentType("application/xml")
 	text := row.text

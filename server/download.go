@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/md5"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,6 +14,9 @@ import (
 
 	"tintype/store"
 )
+
+// errRange is returned for a range that begins beyond the end.
+var errRange = errors.New("range is not satisfiable")
 
 // rules are where the two kinds of picture URLs differ.
 type rules struct {
@@ -43,11 +47,14 @@ func etag(o store.Object) string {
 // with a body.
 func serveObject(ctx *fasthttp.RequestCtx, o store.Object, body store.Blob, r rules, modified time.Time, headers func()) error {
 	h := &ctx.Response.Header
-	tag, changed := etag(o), httpTime(modified)
-	p, err := r.plan(ctx, o.Size, tag, changed)
+	tag := etag(o)
+	p, err := r.plan(ctx, o.Size, tag, modified)
+	if err == nil && r.azure {
+		err = tellMD5(ctx, o, body, p)
+	}
 	if err == nil || errors.Is(err, errNotModified) {
 		h.Set(fasthttp.HeaderETag, tag)
-		h.Set(fasthttp.HeaderLastModified, changed)
+		h.Set(fasthttp.HeaderLastModified, httpTime(modified))
 	}
 	if errors.Is(err, errRange) {
 		h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes */%d", o.Size))
@@ -72,14 +79,39 @@ type span struct {
 }
 
 // plan evaluates conditions, then the range. A HEAD has no range.
-func (r rules) plan(ctx *fasthttp.RequestCtx, size int64, tag, modified string) (span, error) {
-	if err := r.conditions(ctx, tag, modified); err != nil {
+func (r rules) plan(ctx *fasthttp.RequestCtx, size int64, tag string, modified time.Time) (span, error) {
+	if err := parseConditions(ctx).forRead(tag, modified, r.azure); err != nil {
 		return span{}, err
 	}
 	if ctx.IsHead() {
 		return span{0, size, false}, nil
 	}
 	return r.requestedRange(ctx, size, tag)
+}
+
+// tellMD5 sets Content-MD5: that of all bytes if they are sent, that of a range
+// where it is asked for.
+func tellMD5(ctx *fasthttp.RequestCtx, o store.Object, body store.Blob, p span) error {
+	known, h := o.MD5 != (md5Sum{}), &ctx.Response.Header
+	asked := ctx.IsGet() && strings.EqualFold(string(ctx.Request.Header.Peek(msRangeMD5)), "true")
+	switch {
+	case asked && (!p.partial || p.end-p.start > maxRangeMD5):
+		return fmt.Errorf("%w: %s", errHeader, msRangeMD5)
+	case known && !p.partial:
+		h.Set(contentMD5, formatMD5(o.MD5))
+	case known:
+		h.Set(msContentMD5, formatMD5(o.MD5))
+	}
+	if !asked {
+		return nil
+	}
+	sum := md5.New()
+	_, err := body.Seek(p.start, io.SeekStart)
+	if err == nil {
+		_, err = io.CopyN(sum, body, p.end-p.start)
+	}
+	h.Set(contentMD5, formatMD5(md5Sum(sum.Sum(nil))))
+	return err
 }
 
 // send makes [start, end) of body the response body. What is in memory goes out
@@ -107,53 +139,6 @@ func send(ctx *fasthttp.RequestCtx, body store.Blob, start, end int64) error {
 type part struct {
 	io.Reader
 	io.Closer
-}
-
-// conditions evaluates the conditional headers of a read: blob.md section 7. The
-// first two failing is errCondition; of the other two, either passing is enough.
-func (r rules) conditions(ctx *fasthttp.RequestCtx, tag, modified string) error {
-	h := &ctx.Request.Header
-	ifMatch, ifNone := string(h.Peek(fasthttp.HeaderIfMatch)), string(h.Peek(fasthttp.HeaderIfNoneMatch))
-	since, unmodified := string(h.Peek(fasthttp.HeaderIfModifiedSince)), string(h.Peek(fasthttp.HeaderIfUnmodifiedSince))
-	if ifMatch != "" && !matches(ifMatch, tag) {
-		return errCondition
-	}
-	if t, ok := parseHTTPTime(unmodified); ok && modifiedAfter(modified, t) {
-		return errCondition
-	}
-	if ifNone == "*" && r.azure {
-		return errUnsatisfiable
-	}
-	t, hasSince := parseHTTPTime(since)
-	if ifNone == "" && !hasSince {
-		return nil
-	}
-	if ifNone != "" && !matches(ifNone, tag) || hasSince && modifiedAfter(modified, t) {
-		return nil
-	}
-	return errNotModified
-}
-
-// matches says whether a list of entity tags, quoted or not, has tag or is "*".
-func matches(list, tag string) bool {
-	for t := range strings.SplitSeq(list, ",") {
-		t = strings.TrimPrefix(strings.TrimSpace(t), "W/")
-		if t == "*" || strings.Trim(t, `"`) == strings.Trim(tag, `"`) {
-			return true
-		}
-	}
-	return false
-}
-
-func parseHTTPTime(s string) (time.Time, bool) {
-	t, err := fasthttp.ParseHTTPDate([]byte(s))
-	return t, err == nil
-}
-
-// modifiedAfter compares to the second, which is what Last-Modified has.
-func modifiedAfter(modified string, t time.Time) bool {
-	m, ok := parseHTTPTime(modified)
-	return ok && m.After(t)
 }
 
 // requestedRange returns the bytes that a GET asks for: all of them, and not

@@ -29,7 +29,7 @@ func (s *Server) putPortrait(ctx *fasthttp.RequestCtx) (any, error) {
 	variants := make([]variant, 1, 1+len(s.cfg.Thumbs))
 	err = s.decoding(func() error {
 		full, err := thumb.Convert(data, s.cfg.Limits, thumb.PNG, pic.Width, pic.Height)
-		variants[0] = variant{"full", full}
+		variants[0] = variant{original, full}
 		for i := 0; i < len(s.cfg.Thumbs) && err == nil; i++ {
 			var t thumb.Thumbnail
 			w, h := thumb.Fit(pic.Width, pic.Height, s.cfg.Thumbs[i])

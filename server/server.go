@@ -13,6 +13,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/valyala/fasthttp"
+	"golang.org/x/sync/singleflight"
 )
 
 // Deadlines. A body has time for 16 KiB/s, the slowest link that is waited for.
@@ -45,6 +46,7 @@ type Server struct {
 	router   fasthttp.RequestHandler
 	decoders chan struct{} // one for each core
 	folders  folders
+	making   singleflight.Group // variants, by name without extension
 	set      *metrics.Set
 	ready    atomic.Bool
 	console  console

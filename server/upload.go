@@ -46,7 +46,7 @@ func (s *Server) uploadPicture(ctx *fasthttp.RequestCtx) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	full := variant{"full", thumb.Thumbnail{Picture: pic, Data: data}}
+	full := variant{original, thumb.Thumbnail{Picture: pic, Data: data}}
 	for {
 		folder := s.folders.next(s.cfg.Now())
 		objs, err := s.putVariants(c, container, folder, folder, true, append([]variant{full}, small...))
@@ -102,14 +102,20 @@ func (s *Server) thumbnails(data []byte) ([]variant, error) {
 	return variants, nil
 }
 
-// putVariants stores the variants of one picture together.
+// putVariants stores the variants of one picture together, the original first.
 func (s *Server) putVariants(c call, container, folder, stem string, isNew bool, variants []variant) ([]store.Object, error) {
 	items := make([]store.Item, len(variants))
+	full := store.Sum(variants[0].Data)
 	for i, v := range variants {
+		from := store.Digest{}
+		if i > 0 {
+			from = full
+		}
 		items[i] = store.Item{
 			Object: store.Object{
 				Name:  fmt.Sprintf("%s/%s/%s_%s.%s", container, folder, stem, v.suffix, v.Format.Ext()),
-				Owner: c.app.Key, MediaType: v.Format.MediaType(), Width: v.Width, Height: v.Height, MD5: md5.Sum(v.Data), Created: s.cfg.Now(),
+				Owner: c.app.Key, MediaType: v.Format.MediaType(), Width: v.Width, Height: v.Height, MD5: md5.Sum(v.Data),
+				Original: from, Created: s.cfg.Now(),
 			},
 			Body: bytes.NewReader(v.Data), New: isNew,
 		}

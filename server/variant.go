@@ -1,9 +1,17 @@
 package server
 
 import (
+	"bytes"
+	"crypto/md5"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
 	"strings"
 
 	"tintype/store"
+	"tintype/thumb"
 )
 
 // original is the suffix of the picture as it was sent; those made from it have
@@ -65,4 +73,109 @@ func variants(now store.View, name string) ([]string, error) {
 		return []string{name}, nil
 	}
 	return names, nil
+}
+
+// dropMade adds to ch what removes the variants made from the original called
+// name, which is to be replaced: they show what was. What clients put beside it stays.
+func dropMade(now store.View, ch *store.Change, name string) error {
+	v, ok := parseVariant(name)
+	if !ok || v.suffix != original {
+		return nil
+	}
+	objs, err := now.List(v.stem+"_", "", "/", 1000)
+	for _, o := range objs {
+		if other, ok := parseVariant(o.Name); ok && other.stem == v.stem && o.Original != (store.Digest{}) && o.Name != name {
+			ch.Delete = append(ch.Delete, o.Name)
+		}
+	}
+	return err
+}
+
+// makeVariant makes the variant called name from its original, if it has one of
+// the configured sizes, and stores it. However many ask at once, it is made once.
+// ErrNotFound: it cannot be made, or has another extension.
+func (s *Server) makeVariant(name string) error {
+	v, ok := parseVariant(name)
+	size, err := strconv.Atoi(v.suffix)
+	if !ok || err != nil || !slices.Contains(s.cfg.Thumbs, size) || strconv.Itoa(size) != v.suffix {
+		return store.ErrNotFound
+	}
+	made, err, _ := s.making.Do(v.stem+"_"+v.suffix, func() (any, error) { return s.madeVariant(v, size) })
+	if err == nil && made != name {
+		err = store.ErrNotFound
+	}
+	return err
+}
+
+// madeVariant makes and stores the variant of a size and returns its name, or
+// that of the one which is there.
+func (s *Server) madeVariant(v variantName, size int) (string, error) {
+	from, there, err := s.lookForVariant(v)
+	if err != nil || there != "" {
+		return there, err
+	}
+	_, body, err := s.cfg.Pictures.Open(from.Name)
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	var made []thumb.Thumbnail
+	err = s.decoding(func() error {
+		data, err := io.ReadAll(body)
+		if err == nil {
+			made, err = thumb.Make(data, s.cfg.Limits, size)
+		}
+		return err
+	})
+	if errors.Is(err, errBusy) {
+		return "", err
+	}
+	if err != nil { // it is no picture that can be made smaller
+		return "", fmt.Errorf("%w: %v", store.ErrNotFound, err)
+	}
+	t := made[0]
+	v.ext = t.Format.Ext()
+	_, err = s.cfg.Pictures.Apply(store.Change{
+		Put: []store.Item{{
+			Object: store.Object{
+				Name: v.String(), Owner: from.Owner, MediaType: t.Format.MediaType(), Width: t.Width, Height: t.Height,
+				MD5: md5.Sum(t.Data), Original: from.Digest, Created: s.cfg.Now(),
+			},
+			Body: bytes.NewReader(t.Data), New: true,
+		}},
+		Decide: func(now store.View, _ *store.Change) error { // it may have been deleted or replaced meanwhile
+			o, err := now.Stat(from.Name)
+			if err == nil && o.Digest != from.Digest {
+				err = store.ErrNotFound
+			}
+			return err
+		},
+	})
+	if errors.Is(err, store.ErrExists) {
+		err = nil
+	}
+	return v.String(), err
+}
+
+// lookForVariant returns the original of a variant, or the name of the variant
+// where there is one already, perhaps with another extension.
+func (s *Server) lookForVariant(v variantName) (from store.Object, there string, err error) {
+	objs, err := s.cfg.Pictures.List(v.stem+"_", "", "/", 1000)
+	if err != nil {
+		return store.Object{}, "", err
+	}
+	for _, o := range objs {
+		other, ok := parseVariant(o.Name)
+		switch {
+		case !ok || other.stem != v.stem:
+		case other.suffix == v.suffix:
+			return store.Object{}, o.Name, nil
+		case other.suffix == original && o.Width > 0 && from.Name == "":
+			from = o
+		}
+	}
+	if from.Name == "" {
+		return store.Object{}, "", store.ErrNotFound
+	}
+	return from, "", nil
 }

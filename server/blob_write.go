@@ -1,0 +1,288 @@
+package server
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"tintype/store"
+	"tintype/thumb"
+)
+
+var (
+	errOverwrite = errors.New("token permits to create and not to overwrite")
+	errMD5       = errors.New("MD5 differs from that of the body")
+	errBodyInput = errors.New("body breaks off")
+	errBlockID   = errors.New("blockid is not the base64 of 1 to 64 bytes")
+)
+
+const (
+	// blockTTL is how long a staged block waits for its block list, as with Azure.
+	blockTTL   = 7 * 24 * time.Hour
+	maxBlockID = 64 // bytes, decoded
+	// maxInspected is how much of a blob is looked at to tell what picture it is:
+	// all of most, and of the others the part with the headers.
+	maxInspected = 4 << 20
+)
+
+// upload is the body of a request on its way into the store, which reads it as it
+// arrives. Every error of Read is the client's.
+type upload struct {
+	body io.Reader
+	left int64 // bytes that are still allowed
+	want int64 // bytes that are still announced; -1: not known
+	md5  hash.Hash
+}
+
+// newUpload refuses at once what says that it is too large.
+func (s *Server) newUpload(ctx *fasthttp.RequestCtx) (*upload, error) {
+	want := int64(max(ctx.Request.Header.ContentLength(), -1))
+	if want > s.cfg.MaxUpload {
+		return nil, errTooLarge
+	}
+	return &upload{body: body(ctx), left: s.cfg.MaxUpload, want: want, md5: md5.New()}, nil
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	n, err := u.body.Read(p)
+	u.md5.Write(p[:n])
+	u.left -= int64(n)
+	if u.want >= 0 {
+		u.want -= int64(n)
+	}
+	switch {
+	case u.left < 0:
+		return n, errTooLarge
+	case err == io.EOF && u.want > 0: // fasthttp takes a connection that ends for the end of the body
+		return n, fmt.Errorf("%w: %d bytes are missing", errBodyInput, u.want)
+	case err != nil && err != io.EOF:
+		return n, fmt.Errorf("%w: %v", errBodyInput, err)
+	}
+	return n, err
+}
+
+// sum returns the MD5 of what was read; errMD5 if it is not what the client said.
+func (u *upload) sum(ctx *fasthttp.RequestCtx, names ...string) (sum md5Sum, err error) {
+	u.md5.Sum(sum[:0])
+	for _, name := range names {
+		said, err := md5Header(ctx, name)
+		if err != nil {
+			return md5Sum{}, err
+		}
+		if said != (md5Sum{}) && said != sum {
+			return md5Sum{}, fmt.Errorf("%w: %s", errMD5, name)
+		}
+	}
+	return sum, nil
+}
+
+// newObject is the object that a PUT would make, with what its headers say.
+func (s *Server) newObject(ctx *fasthttp.RequestCtx, r blobRequest) (store.Object, error) {
+	o := store.Object{Name: r.name(), Owner: s.owner(r.container), Created: s.cfg.Now()}
+	for segment := range strings.SplitSeq(r.blob, "/") {
+		if segment == "." || segment == ".." { // which some clients resolve and others do not
+			return store.Object{}, fmt.Errorf("%w: dot segment", errURI)
+		}
+	}
+	return o, errors.Join(refuseUnsupported(ctx), setObjectProperties(ctx, &o), setObjectMetadata(ctx, &o))
+}
+
+// putBlob stores the body: Put Blob.
+func (s *Server) putBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
+	o, err := s.newObject(ctx, r)
+	if err != nil {
+		return err
+	}
+	switch kind, err := header(ctx, "x-ms-blob-type"); {
+	case kind == "" && err == nil:
+		return fmt.Errorf("%w: x-ms-blob-type", errNoHeader)
+	case kind != "BlockBlob":
+		return fmt.Errorf("%w: x-ms-blob-type", errHeader)
+	}
+	if o.MediaType == defaultType { // the x-ms header wins
+		if given := string(ctx.Request.Header.ContentType()); given != "" && len(given) <= maxMediaType && isPlain(given) {
+			o.MediaType = given
+		}
+	}
+	up, err := s.newUpload(ctx)
+	if err != nil {
+		return err
+	}
+	return s.create(ctx, r, store.Item{Object: o, Body: up, Inspect: func(o *store.Object, bytes io.ReadSeeker) (err error) {
+		if o.MD5, err = up.sum(ctx, contentMD5, msContentMD5); err != nil {
+			return err
+		}
+		return s.inspect(o, bytes)
+	}})
+}
+
+// create stores a whole blob, and with it what else belongs to it, under the
+// request's conditions. They are looked at before the body too, so that nobody
+// sends one in vain.
+func (s *Server) create(ctx *fasthttp.RequestCtx, r blobRequest, blob store.Item, more ...store.Item) error {
+	c, err := parseWriteConditions(ctx)
+	if err != nil {
+		return err
+	}
+	mayCreate := func(now store.View) error {
+		old, err := now.Stat(blob.Name)
+		if errors.Is(err, store.ErrNotFound) {
+			return c.forWrite(nil)
+		}
+		if err == nil && !strings.Contains(r.token.Permissions, "w") {
+			return errOverwrite
+		}
+		return errors.Join(err, c.forWrite(&old))
+	}
+	if err := mayCreate(s.cfg.Pictures); err != nil {
+		return err
+	}
+	objs, err := s.cfg.Pictures.Apply(store.Change{
+		Put: append([]store.Item{blob}, more...),
+		Decide: func(now store.View, ch *store.Change) error {
+			return errors.Join(mayCreate(now), dropBlocks(now, ch, blob.Name), dropMade(now, ch, blob.Name))
+		},
+	})
+	if err != nil {
+		return err
+	}
+	written(ctx, objs[0])
+	if objs[0].MD5 != (md5Sum{}) {
+		ctx.Response.Header.Set(contentMD5, formatMD5(objs[0].MD5))
+	}
+	ctx.SetStatusCode(fasthttp.StatusCreated)
+	return nil
+}
+
+// inspect notes the sides of o if its bytes are a picture that can be decoded.
+func (s *Server) inspect(o *store.Object, bytes io.ReadSeeker) error {
+	return s.decoding(func() error {
+		head, err := io.ReadAll(io.LimitReader(bytes, maxInspected))
+		if err != nil {
+			return err
+		}
+		stat := thumb.Stat
+		if o.Size > maxInspected {
+			stat = thumb.StatHead
+		}
+		if pic, err := stat(head, s.cfg.Limits); err == nil {
+			o.Width, o.Height = pic.Width, pic.Height
+		}
+		return nil
+	})
+}
+
+// written sets what an answer tells of the blob that it changed.
+func written(ctx *fasthttp.RequestCtx, o store.Object) {
+	ctx.Response.Header.Set(fasthttp.HeaderETag, etag(o))
+	ctx.Response.Header.Set(fasthttp.HeaderLastModified, httpTime(o.LastModified()))
+}
+
+// putBlock stages the body under its block ID: Put Block. A staged block is an
+// object that no path can name, and goes with its time like any other.
+func (s *Server) putBlock(ctx *fasthttp.RequestCtx, r blobRequest) error {
+	id, err := query(ctx, "blockid")
+	if err != nil {
+		return err
+	}
+	raw, err := parseBlockID(id)
+	if err != nil {
+		return err
+	}
+	if _, err := s.newObject(ctx, r); err != nil {
+		return err
+	}
+	up, err := s.newUpload(ctx)
+	if err != nil {
+		return err
+	}
+	now := s.cfg.Now()
+	objs, err := s.cfg.Pictures.Apply(store.Change{Put: []store.Item{{
+		Object: store.Object{Name: blockName(r.name(), raw), Created: now, Expires: now.Add(blockTTL)},
+		Body:   up,
+		Inspect: func(o *store.Object, _ io.ReadSeeker) (err error) {
+			o.MD5, err = up.sum(ctx, contentMD5)
+			return err
+		},
+	}}})
+	if err != nil {
+		return err
+	}
+	ctx.Response.Header.Set(contentMD5, formatMD5(objs[0].MD5))
+	ctx.SetStatusCode(fasthttp.StatusCreated)
+	return nil
+}
+
+// parseBlockID decodes a block ID; errBlockID.
+func parseBlockID(text string) ([]byte, error) {
+	id, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(id) == 0 || len(id) > maxBlockID {
+		return nil, errBlockID
+	}
+	return id, nil
+}
+
+// setMetadata replaces a blob's metadata: Set Blob Metadata.
+func (s *Server) setMetadata(ctx *fasthttp.RequestCtx, r blobRequest) error {
+	return s.edit(ctx, r, setObjectMetadata)
+}
+
+// setProperties replaces a blob's properties: Set Blob Properties. The MD5 stays
+// where none is sent, as the bytes do.
+func (s *Server) setProperties(ctx *fasthttp.RequestCtx, r blobRequest) error {
+	return s.edit(ctx, r, setObjectProperties)
+}
+
+func (s *Server) edit(ctx *fasthttp.RequestCtx, r blobRequest, set func(*fasthttp.RequestCtx, *store.Object) error) error {
+	c, err := parseWriteConditions(ctx)
+	if err := errors.Join(err, refuseUnsupported(ctx)); err != nil {
+		return err
+	}
+	var edited store.Object
+	_, err = s.cfg.Pictures.Apply(store.Change{Edit: []store.Edit{{Name: r.name(), Do: func(o *store.Object) error {
+		if err := c.forEdit(*o); err != nil {
+			return err
+		}
+		o.Modified = s.cfg.Now()
+		err := set(ctx, o)
+		edited = *o
+		return err
+	}}}})
+	if err != nil {
+		return missing(ctx, err)
+	}
+	written(ctx, edited)
+	return nil
+}
+
+// deleteBlob moves a picture to the trash: Delete Blob, which means what
+// /picture/delete does.
+func (s *Server) deleteBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
+	c, err := parseWriteConditions(ctx)
+	if err := errors.Join(err, refuseUnsupported(ctx)); err != nil {
+		return err
+	}
+	_, err = s.cfg.Pictures.Apply(store.Change{Decide: func(now store.View, ch *store.Change) error {
+		old, err := now.Stat(r.name())
+		if err != nil {
+			return err
+		}
+		if err := c.forEdit(old); err != nil {
+			return err
+		}
+		_, err = s.toTrash(now, ch, r.name())
+		return err
+	}})
+	if err != nil {
+		return missing(ctx, err)
+	}
+	ctx.SetStatusCode(fasthttp.StatusAccepted)
+	return nil
+}
