@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/md5"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -181,12 +182,41 @@ func TestBlobReadsHaveTheHeadersOfTheSDKs(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoPictureIsADownload(t *testing.T) {
-	s := newTestServer(t)
-	s.put(store.Item{Object: store.Object{Name: seedContainer + "/page.html", MediaType: "text/html"}, Body: strings.NewReader("<script>")})
-	a := s.do("GET", publicURL+"/"+seedContainer+"/page.html?"+s.token(), nil)
-	if a.header.Get("Content-Disposition") != "attachment" || a.header.Get("Content-Security-Policy") != "default-src 'none'; sandbox" {
-		t.Errorf("%v", a.header)
+func TestMD5OfReads(t *testing.T) {
+	s := newTestServer(t, func(c *Config) { c.MaxUpload = 10 << 20 })
+	big := strings.Repeat("0123456789", 1<<20)
+	s.putBlob("small", "0123456789")
+	s.putBlob("big", big)
+	s.seed("unknown", "0123456789")
+	sum := func(text string) string { return formatMD5(md5.Sum([]byte(text))) }
+	for _, test := range []struct {
+		name, ask, byteRange string
+		status               int
+		md5, whole           string
+	}{
+		{"small", "", "", 200, sum("0123456789"), ""},
+		{"small", "", "bytes=1-2", 206, "", sum("0123456789")},
+		{"small", "true", "bytes=1-2", 206, sum("12"), sum("0123456789")},
+		{"small", "false", "bytes=1-2", 206, "", sum("0123456789")},
+		{"small", "true", "", 400, "", ""},
+		{"small", "true", "bytes=2-1", 400, "", ""},
+		{"big", "True", "bytes=0-4194303", 206, sum(big[:4<<20]), sum(big)},
+		{"big", "true", "bytes=10-4194313", 206, sum(big[10 : 10+4<<20]), sum(big)},
+		{"big", "true", "bytes=0-4194304", 400, "", ""},
+		{"big", "true", "bytes=99999999-", 416, "", ""},
+		{"unknown", "", "", 200, "", ""},
+		{"unknown", "true", "bytes=0-", 206, sum("0123456789"), ""},
+	} {
+		a := s.do("GET", s.at(test.name, "r"), nil, "x-ms-range", test.byteRange, "x-ms-range-get-content-md5", test.ask)
+		if a.status != test.status || a.header.Get("Content-MD5") != test.md5 || a.header.Get("x-ms-blob-content-md5") != test.whole {
+			t.Errorf("%+v: %d, %q, %q", test, a.status, a.header.Get("Content-MD5"), a.header.Get("x-ms-blob-content-md5"))
+		}
+		if a.status == 206 && test.md5 != "" && sum(a.body) != test.md5 {
+			t.Errorf("%+v: the body is another", test)
+		}
+	}
+	if a := s.do("HEAD", s.at("small", "r"), nil, "x-ms-range-get-content-md5", "true"); a.status != 200 || a.header.Get("Content-MD5") != sum("0123456789") {
+		t.Errorf("HEAD: %d %v", a.status, a.header)
 	}
 }
 

@@ -71,6 +71,9 @@ func (s *Server) toTrash(now store.View, ch *store.Change, name string) ([]strin
 		}
 	}
 	for _, name := range names {
+		if err := dropBlocks(now, ch, name); err != nil {
+			return nil, err
+		}
 		dir, file, _ := cutLast(name, "/")
 		ch.Edit = append(ch.Edit, store.Edit{Name: name, Do: func(o *store.Object) error {
 			o.Name, o.Deleted = trashPrefix+dir+suffix+"/"+file, at

@@ -35,6 +35,7 @@ const (
 	dfsApp     = "1111111111" // that of the dfsapi document
 	dfsSecret  = "another secret for tests"
 	publicURL  = "http://pictures.example"
+	accountKey = "account key for tests"
 )
 
 // testServer is a Server on an in-memory listener, with a clock that tests move.
@@ -120,7 +121,7 @@ func newTestServer(t *testing.T, change ...func(*Config)) *testServer {
 	}
 	cfg := Config{
 		Apps: s.data.Registry, Pictures: s.data.Pictures, Cache: s.data.Cache,
-		PublicURL: publicURL, Account: "devstoreaccount1", AccountKeys: [][]byte{[]byte("account key for tests")},
+		PublicURL: publicURL, Account: "devstoreaccount1", AccountKeys: [][]byte{[]byte(accountKey)},
 		CORS: []string{"*"}, Now: s.clock.Now, Log: log,
 	}
 	for _, f := range change {

@@ -3,7 +3,9 @@ package command
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -26,13 +28,35 @@ import (
 const (
 	killApp    = "1234567890"
 	killSecret = "a secret for kill tests"
+	killKey    = "YSBrZXkgZm9yIGtpbGwgdGVzdHM="
 )
+
+// killServer has the application and account key that the killer signs with.
+func killServer(t *testing.T, dir string) *proc {
+	t.Helper()
+	return startServer(t, dir, "--app", killApp+"="+killSecret, "--account-key", killKey)
+}
+
+// killToken returns a query that permits everything in the container of PUT blobs.
+func killToken() string {
+	key, err := base64.StdEncoding.DecodeString(killKey)
+	if err != nil {
+		panic(err)
+	}
+	token, err := sign.Issue(key, sign.Resource{Account: "tintype", Container: killApp + "-blobs"},
+		sign.Token{Expiry: sign.FormatTime(time.Now().Add(time.Hour)), Permissions: "racwdl"})
+	if err != nil {
+		panic(err)
+	}
+	return "?" + token.Query()
+}
 
 // stored is a picture that the server has acknowledged.
 type stored struct {
 	url, token string
 	digest     [sha256.Size]byte
-	deleted    bool // acknowledged; if deleting alone is set, it may be gone or not
+	metadata   string // acknowledged
+	deleted    bool   // acknowledged; if deleting alone is set, it may be gone or not
 	deleting   bool
 }
 
@@ -46,7 +70,7 @@ type killer struct {
 }
 
 // TestKill kills the server at random moments under 8 clients that upload by both
-// APIs and delete, and then wants every acknowledged picture back whole, no
+// APIs and by PUT, whole and in blocks, and delete, and then wants every acknowledged picture back whole, no
 // deleted one, and no file that nothing names. TINTYPE_KILLS says how often. Built
 // with the tag seedbug, the server has a bug that the test must notice.
 func TestKill(t *testing.T) {
@@ -58,13 +82,13 @@ func TestKill(t *testing.T) {
 	bad := 0
 	var slowest time.Duration
 	for round := range kills {
-		p := startServer(t, k.dir, "--app", killApp+"="+killSecret)
+		p := killServer(t, k.dir)
 		k.load(p.url, func() {
 			time.Sleep(time.Duration(20+rand.IntN(150)) * time.Millisecond)
 			p.kill()
 		})
 		began := time.Now()
-		p = startServer(t, k.dir, "--app", killApp+"="+killSecret)
+		p = killServer(t, k.dir)
 		slowest = max(slowest, time.Since(began))
 		recent := k.all
 		if round < kills-1 && len(recent) > 400 { // all of them in the last round
@@ -78,6 +102,41 @@ func TestKill(t *testing.T) {
 	if seeded := bad > 0; seeded != wantBad {
 		t.Errorf("%d pictures bad after %d kills; seeded bug: %v", bad, kills, wantBad)
 	}
+}
+
+func TestStagedBlocksSurviveAKill(t *testing.T) {
+	dir := t.TempDir()
+	p := killServer(t, dir)
+	do := func(method, query, body string) int {
+		req, _ := http.NewRequest(method, p.url+"/"+killApp+"-blobs/a"+killToken()+query, strings.NewReader(body))
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if data, _ := io.ReadAll(resp.Body); resp.StatusCode == 200 && string(data) != "half other" {
+			t.Errorf("%s: %q", method, data)
+		}
+		return resp.StatusCode
+	}
+	if got := do("PUT", "&comp=block&blockid=MQ%3D%3D", "half "); got != 201 {
+		t.Fatal(got)
+	}
+	p.kill()
+	p = killServer(t, dir)
+	do("PUT", "&comp=block&blockid=Mg%3D%3D", "other")
+	p.stop()
+	p = killServer(t, dir)
+	if got := do("GET", "", ""); got != 404 {
+		t.Errorf("before the list: %d", got)
+	}
+	if got := do("PUT", "&comp=blocklist", "<BlockList><Latest>MQ==</Latest><Latest>Mg==</Latest></BlockList>"); got != 201 {
+		t.Errorf("the list: %d", got)
+	}
+	if got := do("GET", "", ""); got != 200 {
+		t.Errorf("after the list: %d", got)
+	}
+	p.stop()
 }
 
 // load runs 8 clients until kill has returned.
@@ -94,12 +153,14 @@ func (k *killer) load(url string, kill func()) {
 				default:
 				}
 				var s *stored
-				switch n := rand.IntN(10); {
+				switch n := rand.IntN(12); {
 				case n < 3:
 					s = k.save(url, "true")
 				case n < 6:
 					s = k.save(url, "false")
-				case n < 9:
+				case n < 8:
+					s = k.put(url)
+				case n < 11:
 					s = k.upload(url)
 					if s != nil {
 						mine = append(mine, s)
@@ -163,6 +224,40 @@ func (k *killer) upload(url string) *stored {
 		return nil
 	}
 	return &stored{url: path(reply.Content.OriginalURL), token: "?" + reply.Content.SASToken, digest: sha256.Sum256(data)}
+}
+
+// put stores a blob by SAS, in one PUT or in two blocks, and sets its metadata; nil
+// if the blob was not acknowledged.
+func (k *killer) put(url string) *stored {
+	data, token := uniquePicture(), killToken()
+	s := &stored{url: fmt.Sprintf("/%s-blobs/%d/a.jpg", killApp, rand.Int64()), token: token, digest: sha256.Sum256(data)}
+	request := func(query, body string, want int, headers ...string) bool {
+		req, _ := http.NewRequest("PUT", url+s.url+token+query, strings.NewReader(body))
+		for i := 0; i < len(headers); i += 2 {
+			req.Header.Set(headers[i], headers[i+1])
+		}
+		resp, err := k.http.Do(req)
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == want
+	}
+	if rand.IntN(2) == 0 {
+		if !request("", string(data), 201, "x-ms-blob-type", "BlockBlob") {
+			return nil
+		}
+	} else {
+		half := len(data) / 2
+		if !request("&comp=block&blockid=MQ%3D%3D", string(data[:half]), 201) || !request("&comp=block&blockid=Mg%3D%3D", string(data[half:]), 201) ||
+			!request("&comp=blocklist", "<BlockList><Latest>MQ==</Latest><Latest>Mg==</Latest></BlockList>", 201) {
+			return nil
+		}
+	}
+	if request("&comp=metadata", "", 200, "x-ms-meta-k", "v") {
+		s.metadata = "v"
+	}
+	return s
 }
 
 func (k *killer) delete(url string, s *stored) {
@@ -232,7 +327,8 @@ func (k *killer) check(p *proc, pictures []*stored) (bad int) {
 		}
 		data, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		whole := err == nil && resp.StatusCode == 200 && sha256.Sum256(data) == s.digest
+		whole := err == nil && resp.StatusCode == 200 && sha256.Sum256(data) == s.digest &&
+			(s.metadata == "" || resp.Header.Get("x-ms-meta-k") == s.metadata)
 		gone := resp.StatusCode == 404
 		ok := whole
 		if s.deleted {

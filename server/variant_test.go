@@ -1,0 +1,138 @@
+package server
+
+import (
+	"image"
+	_ "image/jpeg"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestVariantNames(t *testing.T) {
+	for name, want := range map[string]variantName{
+		"c/f/f_full.jpg":      {"c/f/f", "full", "jpg"},
+		"c/f/f_1024.png":      {"c/f/f", "1024", "png"},
+		"c/a/b/f_1/f_1_2.jpg": {"c/a/b/f_1/f_1", "2", "jpg"},
+		"c/f/f_full.tar.gz":   {"c/f/f", "full", "tar.gz"},
+		"c/f/f_large.jpg":     {}, "c/f/g_full.jpg": {}, "c/f/f_full": {}, "c/f_full.jpg": {}, "c/f/f.jpg": {}, "c/f/f_.jpg": {}, "f_full.jpg": {}, "c//_full.jpg": {},
+	} {
+		got, ok := parseVariant(name)
+		if got != want || ok != (want.stem != "") || ok && got.String() != name {
+			t.Errorf("%s: %+v, %v", name, got, ok)
+		}
+	}
+}
+
+// longSide returns the longer side of a picture.
+func longSide(t *testing.T, data string) int {
+	t.Helper()
+	c, _, err := image.DecodeConfig(strings.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return max(c.Width, c.Height)
+}
+
+func TestVariantsOfAPictureThatWasPutAreMadeOnce(t *testing.T) {
+	s := newTestServer(t, func(c *Config) { c.Thumbs = []int{300, 1024} })
+	s.putBlob("f/f_full.jpg", string(picture(t, "photo.jpg")))
+	url := s.at("f/f_1024.jpg", "r")
+	tags := make([]string, 100)
+	var wg sync.WaitGroup
+	for i := range tags {
+		wg.Go(func() {
+			a := s.do([]string{"GET", "HEAD"}[i%2], url, nil)
+			if tags[i] = a.header.Get("ETag"); a.status != 200 || a.header.Get("Content-Type") != "image/jpeg" {
+				t.Errorf("%d %s", a.status, a.code())
+			}
+		})
+	}
+	wg.Wait()
+	for _, tag := range tags {
+		if tag != tags[0] {
+			t.Fatalf("made more than once: %v", tags)
+		}
+	}
+	if a := s.do("GET", url, nil); longSide(t, a.body) != 1024 || a.header.Get("Content-Md5") == "" {
+		t.Errorf("long side %d, %v", longSide(t, a.body), a.header)
+	}
+	if got := longSide(t, s.read("f/f_300.jpg")); got != 300 {
+		t.Errorf("long side %d, want 300", got)
+	}
+	if stats, err := s.data.Pictures.Stats(); err != nil || stats.Objects != 3 {
+		t.Errorf("%+v, %v, want 3 objects", stats, err)
+	}
+}
+
+func TestOnlyTheVariantsThatMayBeAreMade(t *testing.T) {
+	s := newTestServer(t)
+	photo := string(picture(t, "photo.jpg"))
+	s.putBlob("f/f_full.jpg", photo)
+	s.putBlob("g/h_full.jpg", photo)
+	s.putBlob("text/text_full.jpg", "no picture")
+	s.putBlob("half/half_full.jpg", photo[:len(photo)/2])
+	s.putBlob("alpha/alpha_full.png", string(picture(t, "alpha.png")))
+	for _, name := range []string{"f/f_1023.jpg", "f/f_01024.jpg", "f/f_1024.png", "f/f_full.png", "f/f_1024.jpg/x", "g/g_1024.jpg", "g/h_1024.jpg",
+		"text/text_1024.jpg", "half/half_1024.jpg", "none/none_1024.jpg", "alpha/alpha_1024.jpg"} {
+		if got := s.read(name); got != "BlobNotFound" {
+			t.Errorf("%s: %.40q", name, got)
+		}
+	}
+	if a := s.do("GET", s.at("alpha/alpha_1024.png", "r"), nil); a.status != 200 || a.header.Get("Content-Type") != "image/png" {
+		t.Errorf("of a transparent picture: %d %v", a.status, a.header)
+	}
+	if a := s.do("GET", s.at("f/f_1024.jpg", "w"), nil); a.status != 403 {
+		t.Errorf("without permission to read: %d", a.status)
+	}
+	s.read("f/f_1024.jpg")
+	s.do("DELETE", s.at("f/f_full.jpg", "d"), nil)
+	if got := s.read("f/f_1024.jpg"); got != "BlobNotFound" {
+		t.Errorf("after the deletion of the original: %.40q", got)
+	}
+}
+
+func TestAReplacedOriginalTakesItsVariantsAlong(t *testing.T) {
+	s := newTestServer(t)
+	wide := picture(t, "photo.jpg")
+	s.putBlob("f/f_full.jpg", string(wide))
+	first := s.read("f/f_1024.jpg")
+	s.putBlob("f/f_512.jpg", "beside")
+	s.clock.add(time.Second)
+	s.putBlob("f/f_full.jpg", string(picture(t, "progressive.jpg")))
+	if got := s.read("f/f_1024.jpg"); got == first || !strings.HasPrefix(got, "\xff\xd8") {
+		t.Errorf("the variant is that of before: %.20q", got)
+	}
+	if got := s.read("f/f_512.jpg"); got != "beside" {
+		t.Errorf("what a client put is %.20q", got)
+	}
+	// those that an upload made too
+	up := content(t, s.upload(wide))
+	a := s.putBlob(strings.TrimPrefix(up.OriginalURL, publicURL+"/"+seedContainer+"/"), string(picture(t, "progressive.jpg")))
+	small := s.do("GET", up.ThumbnailURL+"?"+up.SASToken, nil)
+	if a.status != 201 || small.status != 200 || longSide(t, small.body) == 1024 {
+		t.Errorf("%d, %d, %d", a.status, small.status, longSide(t, small.body))
+	}
+}
+
+func TestWhatIsAPictureByItsBytesIsShown(t *testing.T) {
+	s := newTestServer(t)
+	photo, gif := string(picture(t, "photo.jpg")), string(picture(t, "animated.gif"))
+	for _, test := range []struct{ bytes, mediaType, disposition, want string }{
+		{photo, "image/jpeg", "", ""},
+		{photo, "", "", ""},
+		{gif, "image/gif", `inline; filename="a.gif"`, `inline; filename="a.gif"`},
+		{gif, "text/html", "", "attachment"},
+		{photo + "<script>", "image/svg+xml", "inline", "attachment"},
+		{"<script>", "image/jpeg", "", "attachment"},
+		{"<script>", "text/html", `inline; filename="a.html"`, `attachment; filename="a.html"`},
+		{"<svg/>", "image/svg+xml", "", "attachment"},
+		{"", "image/png", "", "attachment"},
+	} {
+		s.putBlob("a", test.bytes, "x-ms-blob-content-type", test.mediaType, "x-ms-blob-content-disposition", test.disposition)
+		a := s.do("GET", s.at("a", "r"), nil)
+		if got := a.header.Get("Content-Disposition"); a.status != 200 || got != test.want {
+			t.Errorf("%.10q as %q: %d %q, want %q", test.bytes, test.mediaType, a.status, got, test.want)
+		}
+	}
+}
