@@ -21,11 +21,7 @@ const (
 
 // blobCodes are the statuses, codes and messages of blob.md section 5. What is
 // not here is our fault.
-var blobCodes = []struct {
-	err        error
-	status     int
-	code, text string
-}{
+var blobCodes = []blobCode{
 	{errNotModified, 304, "ConditionNotMet", ""},
 	{errURI, 400, "InvalidUri", "The requested URI does not represent any resource on the server."},
 	{errContainerLength, 400, "OutOfRangeInput", "The specified resource name length is not within the permissible limits."},
@@ -72,6 +68,13 @@ var blobCodes = []struct {
 	{errInternal, 500, "InternalError", "The server encountered an internal error. Please retry the request."},
 }
 
+// blobCode is how an error is told.
+type blobCode struct {
+	err        error
+	status     int
+	code, text string
+}
+
 // errInternal stands, at the end of a table, for every error that it does not have.
 var errInternal = errors.New("internal error")
 
@@ -105,14 +108,34 @@ func (s *Server) blobReply(ctx *fasthttp.RequestCtx) {
 	s.count("blob", fmt.Sprint(ctx.Response.StatusCode()))
 }
 
-func (s *Server) blobError(ctx *fasthttp.RequestCtx, err error) {
-	row := blobCodes[len(blobCodes)-1]
-	for _, r := range blobCodes {
-		if errors.Is(err, r.err) {
-			row = r
-			break
+// Answer says how the server answers the GET of a link, of kind "sas" or "fastdfs",
+// that fails with err; nil: it does not.
+func Answer(kind string, err error) string {
+	switch {
+	case err == nil:
+		return "200 OK"
+	case kind == "sas":
+		row := rowOf(err)
+		return fmt.Sprintf("%d %s", row.status, row.code)
+	case errors.Is(err, sign.ErrNoToken), errors.Is(err, sign.ErrDuplicate):
+		err = errToken
+	}
+	status, _ := linkCodes.of(err)
+	return fmt.Sprintf("%d %s", status, fasthttp.StatusMessage(status))
+}
+
+// rowOf returns the row of an error in blobCodes.
+func rowOf(err error) blobCode {
+	for _, row := range blobCodes {
+		if errors.Is(err, row.err) {
+			return row
 		}
 	}
+	return blobCodes[len(blobCodes)-1]
+}
+
+func (s *Server) blobError(ctx *fasthttp.RequestCtx, err error) {
+	row := rowOf(err)
 	s.refused(ctx, err, row.err != errInternal)
 	ctx.SetStatusCode(row.status)
 	ctx.Response.Header.Set("x-ms-error-code", row.code)

@@ -4,12 +4,16 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"tintype/sign"
 	"tintype/store"
 )
 
@@ -131,6 +135,69 @@ func TestSASNegativeVectorsOverTheWire(t *testing.T) {
 		}
 		if c.Method == "HEAD" && a.body != "" {
 			t.Errorf("%s: a HEAD has a body", c.ID)
+		}
+	}
+}
+
+// What token explain says is what the server does.
+func TestExplanationsAgreeWithTheAnswers(t *testing.T) {
+	s := newTestServer(t)
+	s.seed("a.jpg", "x")
+	good, key := s.sas("", "r"), [][]byte{[]byte(accountKey)}
+	sign1 := func(change func(*sign.Token)) string {
+		token, err := sign.ParseToken(good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(&token)
+		token.Signature = token.Sign(key[0], sign.Resource{Account: "devstoreaccount1", Container: seedContainer, Blob: "a.jpg"})
+		return token.Query()
+	}
+	codes := make(map[string]bool)
+	for name, link := range map[string]string{
+		"good":                  "/" + seedContainer + "/a.jpg?" + good,
+		"no token":              "/" + seedContainer + "/a.jpg",
+		"a parameter twice":     "/" + seedContainer + "/a.jpg?sp=r&" + good,
+		"a broken path":         "/" + seedContainer + "/%ff?" + good,
+		"a bad container":       "/Capitals/a.jpg?" + good,
+		"a short container":     "/ab/a.jpg?" + good,
+		"another container":     "/" + seedContainer + "-2/a.jpg?" + good,
+		"a word of a route":     "/picture/a.jpg?" + good,
+		"no signature":          "/" + seedContainer + "/a.jpg?" + strings.Replace(good, "sig=", "sig=A", 1),
+		"no version":            "/" + seedContainer + "/a.jpg?" + strings.Replace(good, "sv=", "x=", 1),
+		"a later end":           "/" + seedContainer + "/a.jpg?" + strings.Replace(good, "se=2018", "se=2019", 1),
+		"over":                  "/" + seedContainer + "/a.jpg?" + sign1(func(k *sign.Token) { k.Expiry = "2018-03-14T07:50:32Z" }),
+		"not yet":               "/" + seedContainer + "/a.jpg?" + sign1(func(k *sign.Token) { k.Start = "2018-03-14T08:50:32Z" }),
+		"no time":               "/" + seedContainer + "/a.jpg?" + sign1(func(k *sign.Token) { k.Expiry = "tomorrow" }),
+		"a policy":              "/" + seedContainer + "/a.jpg?" + sign1(func(k *sign.Token) { k.Policy = "p" }),
+		"letters out of order":  "/" + seedContainer + "/a.jpg?" + sign1(func(k *sign.Token) { k.Permissions = "wr" }),
+		"no permission to read": "/" + seedContainer + "/a.jpg?" + sign1(func(k *sign.Token) { k.Permissions = "w" }),
+		"another address":       "/" + seedContainer + "/a.jpg?" + sign1(func(k *sign.Token) { k.Addresses = "10.0.0.1" }),
+		"only over TLS":         "/" + seedContainer + "/a.jpg?" + sign1(func(k *sign.Token) { k.Protocol = "https" }),
+		"a line in a header":    "/" + seedContainer + "/a.jpg?" + sign1(func(k *sign.Token) { k.ContentType = "a\nb" }),
+	} {
+		path, query, _ := strings.Cut(link, "?")
+		r, err := ParseResource(path, "h", "devstoreaccount1")
+		e := sign.ExplainSAS(query, sign.Check{Keys: key, Resource: r, Now: s.clock.Now(), IP: netip.MustParseAddr("127.0.0.1"), Need: "r"})
+		if err != nil {
+			e.Refuse("url", err, "%v", err)
+		}
+		raw := s.raw("GET " + link + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+		status, _, _ := strings.Cut(strings.TrimPrefix(raw, "HTTP/1.1 "), " ")
+		_, code, _ := strings.Cut(raw, "<Code>")
+		code, _, _ = strings.Cut(code, "</Code>")
+		if want := Answer("sas", e.Err); status+" "+code != want && want != "200 OK" || (status == "200") != e.Valid {
+			t.Errorf("%s: explained as %s, answered %s %s", name, want, status, code)
+		}
+		if e.Valid != (e.Err == nil) || !e.Valid && !slices.ContainsFunc(e.Findings, func(f sign.Finding) bool { return !f.OK && f.Text != "" }) {
+			t.Errorf("%s: %+v", name, e)
+		}
+		codes[code] = true
+	}
+	for _, row := range blobCodes {
+		about := row.status == 403 || errors.Is(row.err, sign.ErrDuplicate) || errors.Is(row.err, errURI)
+		if about && row.err != errOrigin && row.err != errOverwrite && !codes[row.code] {
+			t.Errorf("no link was answered %s", row.code)
 		}
 	}
 }

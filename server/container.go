@@ -16,6 +16,10 @@ var (
 // trashPrefix comes before the container of a deleted picture.
 const trashPrefix = "delete-"
 
+// TrashName returns where a picture of that name goes when it is deleted, unless
+// an earlier one of the name lies there.
+func TrashName(name string) string { return trashPrefix + name }
+
 // CheckContainer returns nil if name can be a container: blob.md section 3.
 func CheckContainer(name string) error {
 	if n := utf8.RuneCountInString(name); n < 3 || n > 63 {

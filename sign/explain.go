@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -29,6 +30,8 @@ type Explanation struct {
 	Resource     string  `json:"resource"`       // "/blob/account/container", or the path of the file
 	Valid        bool    `json:"valid"`          // whether every check passed
 
+	Name     string    `json:"-"` // of the object: container/blob, or the path of the file
+	Err      error     `json:"-"` // that of the first check which fails
 	Start    time.Time `json:"-"` // when the link begins and ends to be good; zero: no limit, or unreadable
 	Expiry   time.Time `json:"-"`
 	Now      time.Time `json:"-"`
@@ -42,6 +45,18 @@ type Finding struct {
 	Text string // a sentence for who asks why a picture does not load
 }
 
+// Refuse puts a check that failed before all others in front of the findings.
+func (e *Explanation) Refuse(name string, err error, format string, args ...any) {
+	e.Findings = append([]Finding{{name, false, fmt.Sprintf(format, args...)}}, e.Findings...)
+	e.Valid, e.Err = false, err
+}
+
+func (e *Explanation) fail(err error) {
+	if e.Err == nil {
+		e.Err = err
+	}
+}
+
 func (e *Explanation) add(name string, ok bool, format string, args ...any) {
 	e.Findings = append(e.Findings, Finding{name, ok, fmt.Sprintf(format, args...)})
 	e.Valid = e.Valid && ok
@@ -51,9 +66,10 @@ func (e *Explanation) add(name string, ok bool, format string, args ...any) {
 // ParseToken and Verify return nil, but for one thing: when c.IP is the zero Addr a well-formed sip counts as passed, because
 // nobody said from where the request would come.
 func ExplainSAS(rawQuery string, c Check) Explanation {
-	e := Explanation{Kind: "sas", Valid: true, Now: c.Now, Signature: Malformed, Time: Malformed}
+	e := Explanation{Kind: "sas", Valid: true, Now: c.Now, Signature: Malformed, Time: Malformed, Name: c.Resource.Container + "/" + c.Resource.Blob}
 	t, err := ParseToken(rawQuery)
 	if err != nil {
+		e.fail(err)
 		like := Token{Version: QStorageVersion, Kind: kindContainer}
 		if c.Resource.Blob != "" {
 			like.Kind = kindBlob
@@ -72,6 +88,7 @@ func ExplainSAS(rawQuery string, c Check) Explanation {
 		if s.name == "address" && !c.IP.IsValid() {
 			err = t.checkRange()
 		}
+		e.fail(err)
 		e.verdict(s.name, err)
 		e.add(s.name, err == nil, "%s", t.sentence(s.name, c, err))
 	}
@@ -127,13 +144,36 @@ func (t Token) sentence(name string, c Check, err error) string {
 		return choose(err, "The token may be used over this protocol.",
 			fmt.Sprintf("The token is for spr=%q; the request came without TLS, or this value is not a permitted one.", t.Protocol))
 	case "permission":
-		return choose(err, fmt.Sprintf("The permissions sp=%s suffice: the request needs one of %q.", t.Permissions, c.Need),
-			fmt.Sprintf("The permissions sp=%s do not suffice: the request needs one of %q.", t.Permissions, c.Need))
+		return choose(err, fmt.Sprintf("The permissions sp=%s suffice: they are to %s.", t.Permissions, t.permitted()),
+			fmt.Sprintf("The permissions sp=%s do not suffice: they are to %s, and the request needs one of %q.", t.Permissions, t.permitted(), c.Need))
 	case "headers":
 		return choose(err, "The reply headers that the token asks for are harmless, if there are any.",
 			fmt.Sprintf("A reply header that the token asks for holds a line break: %v.", err))
 	}
 	return choose(err, "Passed.", fmt.Sprint(err))
+}
+
+// permitted says in words what the permissions that are served here allow.
+func (t Token) permitted() string {
+	var words []string
+	for _, letter := range t.Permissions {
+		switch letter {
+		case 'r':
+			words = append(words, "read")
+		case 'c':
+			words = append(words, "create")
+		case 'w':
+			words = append(words, "write")
+		case 'd':
+			words = append(words, "delete")
+		case 'l':
+			words = append(words, "list")
+		}
+	}
+	if len(words) == 0 {
+		return "do nothing that this server does"
+	}
+	return strings.Join(words, ", ")
 }
 
 func choose(err error, good, bad string) string {

@@ -72,13 +72,20 @@ func checkFastDFSToken(path, secret, token string, ts int64) error {
 //
 // With an empty secret no link is valid here, because there is nothing to verify; a server that asks for no tokens has no need to.
 func ExplainFastDFS(path, rawQuery, secret string, ttl time.Duration, now time.Time) Explanation {
-	e := Explanation{Kind: "fastdfs", Valid: true, Now: now, Permissions: "r", Resource: path}
+	e := Explanation{Kind: "fastdfs", Valid: true, Now: now, Permissions: "r", Resource: path, Name: path}
+	if secret == "" && rawQuery == "" {
+		e.Signature, e.Time = OK, OK
+		e.explainName(path)
+		e.add("token", true, "No secret is set for links of this kind, so that they need no token: whoever has the link has the picture.")
+		return e
+	}
 	e.explainName(path)
 	_, signed, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	token, ts, err := fastdfsQuery(rawQuery)
 	e.StringToSign = signed + "{secret}" + ts
 	if err != nil {
 		e.Signature, e.Time = Malformed, Malformed
+		e.fail(err)
 		e.add("query", false, "The link must carry token and ts, each once: %v.", err)
 		return e
 	}
@@ -87,9 +94,11 @@ func ExplainFastDFS(path, rawQuery, secret string, ttl time.Duration, now time.T
 	switch {
 	case len(token) != fastdfsTokenLength || stampErr != nil:
 		e.Signature = Malformed
+		e.fail(ErrMalformed)
 		e.add("signature", false, "The token cannot be checked: it must be %d hex digits, and ts a number.", fastdfsTokenLength)
 	case checkFastDFSToken(signed, secret, token, seconds) != nil:
 		e.Signature = Bad
+		e.fail(ErrSignature)
 		e.add("signature", false, "The token does not match: it is the lower-case hex MD5 of the path without its group, "+
 			"the secret and ts. The secret, the path or ts differs from what the issuer used.")
 	default:
@@ -103,6 +112,7 @@ func (e *Explanation) explainName(path string) {
 	id, err := ParseFileID(strings.TrimPrefix(path, "/"))
 	switch {
 	case err != nil:
+		e.fail(err)
 		e.add("name", false, "The path does not end in a FastDFS file ID: %q.", path)
 	case id.IsSlave():
 		e.add("name", true, "The file was made from one of %s.", FormatTime(id.Created()))
@@ -114,6 +124,7 @@ func (e *Explanation) explainName(path string) {
 func (e *Explanation) explainStamp(ts int64, text string, ttl time.Duration, err error) {
 	if err != nil {
 		e.Time = Malformed
+		e.fail(ErrMalformed)
 		e.add("time", false, "The time stamp ts=%q is not a number.", text)
 		return
 	}
@@ -125,7 +136,8 @@ func (e *Explanation) explainStamp(ts int64, text string, ttl time.Duration, err
 	e.Start = time.Unix(ts, 0).UTC()
 	e.Expiry = e.Start.Add(ttl)
 	verb := "ends"
-	if checkStamp(ts, ttl, e.Now) != nil {
+	if err := checkStamp(ts, ttl, e.Now); err != nil {
+		e.fail(err)
 		e.Time, verb = Expired, "ended"
 	}
 	e.add("time", e.Time == OK, "The link was stamped %s (%s), %v are allowed: it %s %s.",

@@ -295,3 +295,38 @@ func TestAStopWaitsForUploadsInFlight(t *testing.T) {
 		t.Errorf("exit: %v", err)
 	}
 }
+
+func TestExplainLooksBehindTheLink(t *testing.T) {
+	dir := t.TempDir()
+	p := killServer(t, dir)
+	link := p.url + "/" + killApp + "-blobs/a.txt" + killToken()
+	do := func(method, body string) {
+		req, _ := http.NewRequest(method, link, strings.NewReader(body))
+		req.Header.Set("x-ms-blob-type", "BlockBlob")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil || resp.StatusCode >= 300 {
+			t.Fatalf("%s: %v %v", method, resp, err)
+		}
+		resp.Body.Close()
+	}
+	want := func(code int, args, phrase string) {
+		t.Helper()
+		r := tintype(t, append([]string{"token", "explain"}, strings.Fields(args)...)...)
+		if r.code != code || !strings.Contains(r.out, phrase) {
+			t.Errorf("exit %d, want %d and %q:\n%s%s", r.code, code, phrase, r.out, r.stderr)
+		}
+	}
+	want(0, link+" --data "+dir, "There is none of this name")
+	want(0, link+" --data "+dir, "answer to GET   404 BlobNotFound")
+	do("PUT", "text")
+	want(0, link+" --data "+dir, "no picture that is known, 4 bytes")
+	want(0, link+" --data "+dir, "answer to GET   200 OK\n")
+	do("DELETE", "")
+	want(0, link+" --data "+dir, "lies in the trash")
+	want(1, link+"x --data "+dir, "answer to GET   403 AuthenticationFailed")
+	want(1, strings.Replace(link, killApp, "Capitals", 1)+" --data "+dir, "answer to GET   400 InvalidResourceName")
+	p.stop()
+	want(0, link+" --account-key "+killKey+" --data "+dir, "200 OK, if there is a picture of this name")
+	container, _, _ := strings.Cut(link, "/a.txt")
+	want(0, container+killToken()+" --account-key "+killKey, "the link is of a container")
+}

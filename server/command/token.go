@@ -1,11 +1,9 @@
 package command
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -37,6 +35,8 @@ type keys struct {
 	secret  string // of FastDFS-style links
 	ttl     time.Duration
 	app     func(key string) (store.App, error)
+
+	pictures, cache store.Store // of the server that was asked; nil: none was
 }
 
 // withKeys runs f with the keys that the flags give, else those of the server,
@@ -67,7 +67,7 @@ func (p *program) keys(cmd *cobra.Command) (keys, error) {
 	}
 	if p.live != nil {
 		cfg := p.live.cfg
-		k.app = p.live.apps.App
+		k.app, k.pictures, k.cache = p.live.apps.App, cfg.Pictures, cfg.Cache
 		changed := cmd.Flags().Changed
 		if !changed("account") {
 			k.account = cfg.Account
@@ -263,84 +263,4 @@ func appSecret(k keys, app, secret string) (string, error) {
 	}
 	known, err := k.app(app)
 	return known.Secret, err
-}
-
-func (p *program) tokenExplain() *cobra.Command {
-	var at, ip string
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "explain URL [--at TIME] [--ip IP] [--json]", Short: "Say why a link works or not; exit code 1 if not", Args: exactly(1, false, "URL [--at TIME] [--ip IP] [--json]"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withKeys(cmd, func(k keys) error {
-				e, err := explain(k, args[0], at, ip)
-				if err != nil {
-					return err
-				}
-				if asJSON {
-					enc := json.NewEncoder(p.stdout)
-					enc.SetEscapeHTML(false)
-					err = enc.Encode(e)
-				} else {
-					printExplanation(p, e)
-				}
-				if err == nil && !e.Valid {
-					err = errSilent
-				}
-				return err
-			})
-		},
-	}
-	cmd.Flags().StringVar(&at, "at", "", "the time of the request (default: now)")
-	cmd.Flags().StringVar(&ip, "ip", "", "the client's address, for tokens that have one")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return cmd
-}
-
-func explain(k keys, link, at, ip string) (sign.Explanation, error) {
-	now := time.Now()
-	var addr netip.Addr
-	var err1, err2 error
-	if at != "" {
-		if now, err1 = sign.ParseTime(at); err1 != nil {
-			err1 = usagef("--at %q: want a time such as 2026-03-14T08:00:00Z", at)
-		}
-	}
-	if ip != "" {
-		if addr, err2 = netip.ParseAddr(ip); err2 != nil {
-			err2 = usagef("--ip %q is no address", ip)
-		}
-	}
-	if err := errors.Join(err1, err2); err != nil {
-		return sign.Explanation{}, err
-	}
-	path, query, _ := strings.Cut(link, "?")
-	query, _, _ = strings.Cut(query, "#")
-	host, https := "", strings.HasPrefix(link, "https://")
-	if _, rest, ok := strings.Cut(path, "://"); ok {
-		host, path, _ = strings.Cut(rest, "/")
-	}
-	if server.IsLink(path) {
-		return sign.ExplainFastDFS(path, query, k.secret, k.ttl, now), nil
-	}
-	r, err := server.ParseResource(path, host, k.account)
-	if err != nil {
-		return sign.Explanation{}, usagef("%q: %w", path, err)
-	}
-	return sign.ExplainSAS(query, sign.Check{Keys: k.sas, Resource: r, Now: now, IP: addr, HTTPS: https, Need: "r"}), nil
-}
-
-func printExplanation(p *program, e sign.Explanation) {
-	for _, f := range e.Findings {
-		mark := "ok  "
-		if !f.OK {
-			mark = "FAIL"
-		}
-		fmt.Fprintf(p.stdout, "%s  %-11s  %s\n", mark, f.Name, f.Text)
-	}
-	fmt.Fprintf(p.stdout, "\nresource        %s\nstring to sign  %q\n", e.Resource, e.StringToSign)
-	verdict := "The link is valid."
-	if !e.Valid {
-		verdict = "The link is not valid."
-	}
-	fmt.Fprintf(p.stdout, "\n%s\n", verdict)
 }
