@@ -471,6 +471,10 @@ func TestPreflights(t *testing.T) {
 			t.Errorf("%s: %d, %v", path, a.status, a.header)
 		}
 	}
+	asked := "x-ms-meta-colour,x-ms-blob-type,content-type"
+	if a := s.do("OPTIONS", publicURL+"/"+seedContainer+"/a", nil, "Origin", "http://a.example", "Access-Control-Request-Headers", asked); !strings.HasSuffix(a.header.Get("Access-Control-Allow-Headers"), ", "+asked) {
+		t.Errorf("headers of an SDK: %v", a.header)
+	}
 	if a := s.do("POST", publicURL+"/picture/upload", nil, "Origin", "http://a.example"); a.header.Get("Access-Control-Allow-Origin") != "http://a.example" {
 		t.Errorf("call: %v", a.header)
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 
 	"github.com/valyala/fasthttp"
@@ -12,11 +13,15 @@ var errOrigin = errors.New("origin is not allowed")
 
 const (
 	corsMethods = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
-	// what web views of the field send, and what the SDKs do
-	corsHeaders = "App-Key, Signature-Time, Signature, Account, Resource-ID, target, blob-name, Content-Type, Range, " +
-		"If-Match, If-None-Match, If-Modified-Since, x-ms-range, x-ms-version, x-ms-client-request-id, x-ms-blob-type, x-ms-date"
-	corsExposed = "Content-Length, Content-Range, Content-Type, ETag, Last-Modified, x-ms-error-code, x-ms-request-id"
+	// what web views of the field send
+	corsHeaders = "App-Key, Signature-Time, Signature, Account, Resource-ID, target, blob-name, Content-Type, Range"
+	corsExposed = "Content-Length, Content-Range, Content-Type, Content-MD5, ETag, Last-Modified, " +
+		"x-ms-error-code, x-ms-request-id, x-ms-version, x-ms-client-request-id, x-ms-blob-type, x-ms-blob-content-md5, x-ms-creation-time"
 )
+
+// headerList is what a preflight may ask for besides corsHeaders: the SDKs send a
+// dozen headers, and metadata under names of its own.
+var headerList = regexp.MustCompile(`^[A-Za-z0-9_, -]{1,1000}$`)
 
 // cors lets pages of allowed origins read the answer of h, and answers their
 // preflights. These routes carry no cookie, so naming the origin gives nothing away.
@@ -34,7 +39,11 @@ func (s *Server) cors(h fasthttp.RequestHandler) fasthttp.RequestHandler {
 		}
 		r := &ctx.Response.Header
 		r.Set(fasthttp.HeaderAccessControlAllowMethods, corsMethods)
-		r.Set(fasthttp.HeaderAccessControlAllowHeaders, corsHeaders)
+		allow := corsHeaders
+		if asked := string(ctx.Request.Header.Peek(fasthttp.HeaderAccessControlRequestHeaders)); headerList.MatchString(asked) {
+			allow += ", " + asked
+		}
+		r.Set(fasthttp.HeaderAccessControlAllowHeaders, allow)
 		r.Set(fasthttp.HeaderAccessControlMaxAge, "86400")
 		ctx.SetStatusCode(fasthttp.StatusNoContent)
 	}

@@ -14,10 +14,29 @@
 //
 // and a read through
 //
-//	blob.go        /{container}/{folder}/{file}: address, token, then the object
+//	blob.go        /{container}/{folder}/{file}: address, token, then the operation;
+//	               here the object, or a variant that is made of it (variant.go)
 //	link.go        /{group}/M00/HH/LL/{file}: token if there is to be one, then the object
 //	gain.go        gainImage: an object by its file ID, scaled
 //	download.go    conditions and range, then the bytes
+//
+// The same URLs are an Azure Blob endpoint: blob.md of the contract has its
+// operations, blob.go their table, and
+//
+//	blob_write.go  Put Blob, Put Block, Set Metadata, Set Properties, Delete Blob
+//	block_list.go  Put Block List: a blob of staged blocks, and of those it had
+//	blob_list.go   List Blobs, as XML
+//	blob_headers.go  what a blob is told with: properties, metadata, MD5
+//	conditions.go  If-Match and the others, for reads and for writes
+//
+// A body goes into the store as it arrives, so that memory does not grow with it.
+// Staged blocks are objects like others, under names that no path can say, with a
+// time of 7 days. Conditions of a write are looked at twice: before the body, so
+// that none is sent in vain, and in the transaction, where they hold.
+//
+// A picture is an original, {folder}/{folder}_full.{ext}, with the variants made of
+// it beside: by an upload at once, otherwise on the first request. They go into the
+// trash together, and a replaced original takes those that were made of it along.
 //
 // # What is promised
 //
@@ -26,6 +45,9 @@
 // anything is read or deleted in it. Existence is never told before the token
 // holds. The raw path of a request is decoded once, by one function, and names
 // are looked up, never joined to a directory.
+//
+// A file that somebody uploaded never acts as a page: what is no picture by its own
+// bytes is a download, and everything carries nosniff and a sandbox.
 //
 // An API answers in its own form whatever happens: a body that is too large is
 // read to its end first (request.go), a panic becomes the API's error (Server.call),

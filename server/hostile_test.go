@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -144,10 +145,12 @@ func FuzzForm(f *testing.F) {
 	})
 }
 
-// FuzzAddress: what is accepted addresses a container, and none of ours.
+// FuzzAddress: what is accepted addresses a container, and none of ours, and does
+// so again when it is written in another way.
 func FuzzAddress(f *testing.F) {
 	f.Add("/cont/f%2Fa.jpg", "acct.example")
 	f.Add("/acct/cont//x", "h")
+	f.Add("/cont/a%5Cb%252F+", "h:1")
 	f.Fuzz(func(t *testing.T, path, host string) {
 		a, err := parseAddress(path, host, "acct")
 		if err != nil || a.container == "" {
@@ -155,6 +158,10 @@ func FuzzAddress(f *testing.F) {
 		}
 		if CheckContainer(strings.TrimPrefix(a.container, trashPrefix)) != nil || isGroup(a.container) || a.container == "acct" || strings.ContainsRune(a.blob, 0) {
 			t.Errorf("%q at %q: %+v", path, host, a)
+		}
+		again, err := parseAddress("/acct/"+a.container+"/"+url.PathEscape(a.blob), "h", "acct")
+		if err != nil || again != a || strings.ContainsAny(a.blob, "\x00\\") {
+			t.Errorf("%q at %q: %+v, and then %+v, %v", path, host, a, again, err)
 		}
 	})
 }
