@@ -306,7 +306,8 @@ func TestConditionsOfWrites(t *testing.T) {
 	const before, at, after = "Wed, 14 Mar 2018 07:50:32 GMT", "Wed, 14 Mar 2018 07:50:33 GMT", "Wed, 14 Mar 2018 07:50:34 GMT"
 	const ok, notMet = "", "412 ConditionNotMet"
 	const exists, several, invalid = "409 BlobAlreadyExists", "400 MultipleConditionHeadersNotSupported", "400 InvalidHeaderValue"
-	for _, test := range []struct {
+	s := newTestServer(t)
+	for n, test := range []struct {
 		headers                   string // "name: value" by "; "; TAG is that of the blob
 		create, createNone, other string // for Put Blob and Put Block List, the same where there is no blob, for the rest
 	}{
@@ -333,7 +334,7 @@ func TestConditionsOfWrites(t *testing.T) {
 		{`If-None-Match: "x"; If-None-Match: "y"`, several, several, several},
 		{"If-Unmodified-Since: tomorrow", invalid, invalid, invalid},
 	} {
-		for _, op := range []struct{ method, query, need, want string }{
+		for i, op := range []struct{ method, query, need, want string }{
 			{"PUT", "", "w", test.create},
 			{"PUT", "&comp=blocklist", "w", test.create},
 			{"PUT", "&comp=metadata", "w", test.other},
@@ -342,17 +343,14 @@ func TestConditionsOfWrites(t *testing.T) {
 			{"none PUT", "", "w", test.createNone},
 			{"none PUT", "&comp=blocklist", "w", test.createNone},
 		} {
-			s := newTestServer(t)
-			s.putBlob("a", "x")
-			s.stage("a", "1", "y")
-			s.stage("b", "1", "y")
-			name := "a"
+			there, name := fmt.Sprintf("%d-%d", n, i), fmt.Sprintf("%d-%d", n, i)
 			method, onNone := strings.CutPrefix(op.method, "none ")
 			if onNone {
-				name = "b"
+				name += "-none"
 			}
+			tag := s.putBlob(there, "x").header.Get("ETag")
+			s.stage(name, "1", "y")
 			headers := []string{"x-ms-blob-type", "BlockBlob"}
-			tag := s.do("HEAD", s.at("a", "r"), nil).header.Get("ETag")
 			for h := range strings.SplitSeq(test.headers, "; ") {
 				key, value, _ := strings.Cut(h, ": ")
 				headers = append(headers, key, strings.ReplaceAll(value, "TAG", tag))
@@ -365,12 +363,11 @@ func TestConditionsOfWrites(t *testing.T) {
 			if got != op.want {
 				t.Errorf("%s%s with %s: %q, want %q", op.method, op.query, test.headers, got, op.want)
 			}
-			if unchanged := s.do("HEAD", s.at("a", "r"), nil).header.Get("ETag") == tag; op.want != "" && !unchanged {
+			if unchanged := s.do("HEAD", s.at(there, "r"), nil).header.Get("ETag") == tag; op.want != "" && !unchanged {
 				t.Errorf("%s%s with %s: refused, and changed", op.method, op.query, test.headers)
 			}
 		}
 	}
-	s := newTestServer(t)
 	for _, method := range []string{"GET", "HEAD"} {
 		if a := s.do(method, s.at("none", "r"), nil, "If-Match", "*"); a.status != 412 {
 			t.Errorf("%s of nothing with If-Match: %d", method, a.status)
