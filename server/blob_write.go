@@ -163,20 +163,20 @@ func (s *Server) create(ctx *fasthttp.RequestCtx, r blobRequest, blob store.Item
 
 // inspect notes the sides of o if its bytes are a picture that can be decoded.
 func (s *Server) inspect(o *store.Object, bytes io.ReadSeeker) error {
-	return s.decoding(func() error {
-		head, err := io.ReadAll(io.LimitReader(bytes, maxInspected))
-		if err != nil {
-			return err
-		}
-		stat := thumb.Stat
-		if o.Size > maxInspected {
-			stat = thumb.StatHead
-		}
-		if pic, err := stat(head, s.cfg.Limits); err == nil {
-			o.Width, o.Height = pic.Width, pic.Height
-		}
-		return nil
-	})
+	s.inspectors <- struct{}{}
+	defer func() { <-s.inspectors }()
+	head, err := io.ReadAll(io.LimitReader(bytes, maxInspected))
+	if err != nil {
+		return err
+	}
+	stat := thumb.Stat
+	if o.Size > maxInspected {
+		stat = thumb.StatHead
+	}
+	if pic, err := stat(head, s.cfg.Limits); err == nil {
+		o.Width, o.Height = pic.Width, pic.Height
+	}
+	return nil
 }
 
 // written sets what an answer tells of the blob that it changed.

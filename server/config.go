@@ -44,7 +44,7 @@ type Config struct {
 	TokenTTL time.Duration
 	// StrictSign accepts only dfsapi signs that cover isStorage and cacheTime.
 	StrictSign bool
-	// MaxUpload is the largest picture that the upload APIs take, in bytes; default 8 MiB.
+	// MaxUpload is the largest picture that the upload APIs take, and the largest blob, in bytes; default 8 MiB.
 	MaxUpload int64
 	// Limits bound what is decoded; zero fields have thumb's defaults.
 	Limits thumb.Limits

@@ -45,15 +45,18 @@ type Server struct {
 	http     *fasthttp.Server
 	router   fasthttp.RequestHandler
 	decoders chan struct{} // one for each core
-	folders  folders
-	making   singleflight.Group // variants, by name without extension
-	set      *metrics.Set
-	ready    atomic.Bool
-	console  console
-	starting sync.Mutex // held to begin a sweep or to end them all
-	sweeping sync.WaitGroup
-	stopped  context.Context // ends with Shutdown
-	stop     context.CancelFunc
+	// as many, each for a few milliseconds and megabytes: a blob that was put must
+	// not wait until thumbnails are made
+	inspectors chan struct{}
+	folders    folders
+	making     singleflight.Group // variants, by name without extension
+	set        *metrics.Set
+	ready      atomic.Bool
+	console    console
+	starting   sync.Mutex // held to begin a sweep or to end them all
+	sweeping   sync.WaitGroup
+	stopped    context.Context // ends with Shutdown
+	stop       context.CancelFunc
 }
 
 // New returns a server for cfg, or what is wrong with it.
@@ -68,9 +71,10 @@ func New(cfg Config) (*Server, error) {
 		return nil, errors.New("applications and both stores are required")
 	}
 	s := &Server{
-		cfg:      cfg,
-		decoders: make(chan struct{}, runtime.NumCPU()),
-		set:      metrics.NewSet(),
+		cfg:        cfg,
+		decoders:   make(chan struct{}, runtime.NumCPU()),
+		inspectors: make(chan struct{}, runtime.NumCPU()),
+		set:        metrics.NewSet(),
 	}
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	s.console.setup(cfg)

@@ -70,7 +70,7 @@ func newSettings() *settings {
 	s.sign = choice{"any", []string{"any", "strict"}}
 	f.Var(&s.sign, "sign", "dfsapi sign rules accepted: any or strict")
 	s.maxUpload = 8 << 20
-	f.Var(&s.maxUpload, "max-upload", "largest picture accepted by the upload APIs")
+	f.Var(&s.maxUpload, "max-upload", "largest upload accepted, by the APIs and by PUT")
 	s.maxPixels = 50e6
 	f.Var(&s.maxPixels, "max-pixels", "largest width x height that is decoded")
 	f.IntSliceVar(&s.thumbs, "thumb", []int{1024}, "long side in `PIXELS` of the pictures made at upload; repeatable")
