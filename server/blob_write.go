@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"reflect"
 	"strings"
 	"time"
 
@@ -35,37 +36,45 @@ const (
 // upload is the body of a request on its way into the store, which reads it as it
 // arrives. Every error of Read is the client's.
 type upload struct {
-	body io.Reader
-	left int64 // bytes that are still allowed
-	want int64 // bytes that are still announced; -1: not known
-	md5  hash.Hash
+	body    io.Reader
+	left    int64 // bytes that are still allowed
+	want    int64 // bytes that are still announced; 0 where it comes in chunks
+	chunked bool
+	md5     hash.Hash
 }
 
-// newUpload refuses at once what says that it is too large.
-func (s *Server) newUpload(ctx *fasthttp.RequestCtx) (*upload, error) {
-	want := int64(max(ctx.Request.Header.ContentLength(), -1))
-	if want > s.cfg.MaxUpload {
+// newUpload refuses at once what says that it is larger than limit.
+func newUpload(ctx *fasthttp.RequestCtx, limit int64) (*upload, error) {
+	length := int64(ctx.Request.Header.ContentLength()) // -1: in chunks
+	if length > limit {
 		return nil, errTooLarge
 	}
-	return &upload{body: body(ctx), left: s.cfg.MaxUpload, want: want, md5: md5.New()}, nil
+	return &upload{body: body(ctx), left: limit, want: max(length, 0), chunked: length == -1, md5: md5.New()}, nil
 }
 
 func (u *upload) Read(p []byte) (int, error) {
 	n, err := u.body.Read(p)
 	u.md5.Write(p[:n])
 	u.left -= int64(n)
-	if u.want >= 0 {
+	if !u.chunked {
 		u.want -= int64(n)
 	}
 	switch {
 	case u.left < 0:
 		return n, errTooLarge
-	case err == io.EOF && u.want > 0: // fasthttp takes a connection that ends for the end of the body
-		return n, fmt.Errorf("%w: %d bytes are missing", errBodyInput, u.want)
+	case err == io.EOF && (u.want > 0 || u.chunked && !sawLastChunk(u.body)):
+		return n, fmt.Errorf("%w: the connection ended before it", errBodyInput)
 	case err != nil && err != io.EOF:
 		return n, fmt.Errorf("%w: %v", errBodyInput, err)
 	}
 	return n, err
+}
+
+// sawLastChunk tells the end of a chunked body from that of its connection, which
+// fasthttp returns as io.EOF too: only its unexported field does.
+func sawLastChunk(body io.Reader) bool {
+	eof := reflect.Indirect(reflect.ValueOf(body)).FieldByName("eof")
+	return eof.IsValid() && eof.Bool()
 }
 
 // sum returns the MD5 of what was read; errMD5 if it is not what the client said.
@@ -86,12 +95,17 @@ func (u *upload) sum(ctx *fasthttp.RequestCtx, names ...string) (sum md5Sum, err
 // newObject is the object that a PUT would make, with what its headers say.
 func (s *Server) newObject(ctx *fasthttp.RequestCtx, r blobRequest) (store.Object, error) {
 	o := store.Object{Name: r.name(), Owner: s.owner(r.container), Created: s.cfg.Now()}
-	for segment := range strings.SplitSeq(r.blob, "/") {
-		if segment == "." || segment == ".." { // which some clients resolve and others do not
-			return store.Object{}, fmt.Errorf("%w: dot segment", errURI)
+	return o, errors.Join(checkName(r.blob), refuseUnsupported(ctx), setObjectProperties(ctx, &o), setObjectMetadata(ctx, &o))
+}
+
+// checkName refuses names that some clients resolve and others do not.
+func checkName(blob string) error {
+	for segment := range strings.SplitSeq(blob, "/") {
+		if segment == "." || segment == ".." {
+			return fmt.Errorf("%w: dot segment", errURI)
 		}
 	}
-	return o, errors.Join(refuseUnsupported(ctx), setObjectProperties(ctx, &o), setObjectMetadata(ctx, &o))
+	return nil
 }
 
 // putBlob stores the body: Put Blob.
@@ -111,25 +125,29 @@ func (s *Server) putBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
 			o.MediaType = given
 		}
 	}
-	up, err := s.newUpload(ctx)
+	up, err := newUpload(ctx, s.cfg.MaxUpload)
 	if err != nil {
 		return err
 	}
-	return s.create(ctx, r, store.Item{Object: o, Body: up, Inspect: func(o *store.Object, bytes io.ReadSeeker) (err error) {
+	stored, err := s.create(ctx, r, store.Item{Object: o, Body: up, Inspect: func(o *store.Object, bytes io.ReadSeeker) (err error) {
 		if o.MD5, err = up.sum(ctx, contentMD5, msContentMD5); err != nil {
 			return err
 		}
 		return s.inspect(o, bytes)
 	}})
+	if err == nil {
+		ctx.Response.Header.Set(contentMD5, formatMD5(stored.MD5))
+	}
+	return err
 }
 
 // create stores a whole blob, and with it what else belongs to it, under the
 // request's conditions. They are looked at before the body too, so that nobody
 // sends one in vain.
-func (s *Server) create(ctx *fasthttp.RequestCtx, r blobRequest, blob store.Item, more ...store.Item) error {
+func (s *Server) create(ctx *fasthttp.RequestCtx, r blobRequest, blob store.Item, more ...store.Item) (store.Object, error) {
 	c, err := parseWriteConditions(ctx)
 	if err != nil {
-		return err
+		return store.Object{}, err
 	}
 	mayCreate := func(now store.View) error {
 		old, err := now.Stat(blob.Name)
@@ -142,7 +160,7 @@ func (s *Server) create(ctx *fasthttp.RequestCtx, r blobRequest, blob store.Item
 		return errors.Join(err, c.forWrite(&old))
 	}
 	if err := mayCreate(s.cfg.Pictures); err != nil {
-		return err
+		return store.Object{}, err
 	}
 	objs, err := s.cfg.Pictures.Apply(store.Change{
 		Put: append([]store.Item{blob}, more...),
@@ -151,14 +169,11 @@ func (s *Server) create(ctx *fasthttp.RequestCtx, r blobRequest, blob store.Item
 		},
 	})
 	if err != nil {
-		return err
+		return store.Object{}, err
 	}
 	written(ctx, objs[0])
-	if objs[0].MD5 != (md5Sum{}) {
-		ctx.Response.Header.Set(contentMD5, formatMD5(objs[0].MD5))
-	}
 	ctx.SetStatusCode(fasthttp.StatusCreated)
-	return nil
+	return objs[0], nil
 }
 
 // inspect notes the sides of o if its bytes are a picture that can be decoded.
@@ -196,10 +211,10 @@ func (s *Server) putBlock(ctx *fasthttp.RequestCtx, r blobRequest) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.newObject(ctx, r); err != nil {
+	if err := errors.Join(checkName(r.blob), refuseUnsupported(ctx)); err != nil {
 		return err
 	}
-	up, err := s.newUpload(ctx)
+	up, err := newUpload(ctx, s.cfg.MaxUpload)
 	if err != nil {
 		return err
 	}
@@ -223,7 +238,7 @@ func (s *Server) putBlock(ctx *fasthttp.RequestCtx, r blobRequest) error {
 // parseBlockID decodes a block ID; errBlockID.
 func parseBlockID(text string) ([]byte, error) {
 	id, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || len(id) == 0 || len(id) > maxBlockID {
+	if err != nil || len(id) == 0 || len(id) > maxBlockID || strings.ContainsAny(text, "\r\n") {
 		return nil, errBlockID
 	}
 	return id, nil

@@ -127,8 +127,15 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 	if a := s.do("GET", publicURL+"/"+seedContainer+"?restype=container&comp=list&"+s.sas("there", "l"), nil); a.code() != "AuthenticationFailed" {
 		t.Errorf("a list with a token for one blob: %d %s", a.status, a.code())
 	}
-	if a := s.do("GET", publicURL+"/?restype=service&comp=properties&"+s.sas("", "racwdl"), nil); a.status != 403 {
-		t.Errorf("the account: %d %s", a.status, a.code())
+	nameless := sign.Token{Version: sign.QStorageVersion, Kind: "b", Permissions: "l", Expiry: "2030-01-01T00:00:00Z"}
+	nameless.Signature = nameless.Sign([]byte(accountKey), sign.Resource{Account: "devstoreaccount1", Container: seedContainer})
+	if a := s.do("GET", publicURL+"/"+seedContainer+"?restype=container&comp=list&"+nameless.Query(), nil); a.code() != "AuthenticationFailed" {
+		t.Errorf("a list with a token for a blob without a name: %d %s", a.status, a.code())
+	}
+	for _, method := range []string{"GET", "HEAD", "PUT", "POST", "DELETE"} {
+		if a := s.do(method, publicURL+"/?restype=service&comp=properties&"+s.sas("", "racwdl"), nil); a.status != 403 || a.header.Get("x-ms-request-id") == "" {
+			t.Errorf("%s of the account: %d %s", method, a.status, a.code())
+		}
 	}
 	for _, query := range []string{"&comp=lease", "&comp=tier", "&comp=snapshot", "&comp=BLOCK", "&comp=page"} {
 		if a := s.do("PUT", s.at("there", "racwdl")+query, nil); a.status != 405 || a.code() != "UnsupportedHttpVerb" {
@@ -197,6 +204,13 @@ func TestMetadataAndPropertiesAreReplaced(t *testing.T) {
 	s.do("PUT", s.at("a", "w")+"&comp=properties", nil)
 	if got := s.do("HEAD", s.at("a", "r"), nil).header.Get("Content-Type"); got != "application/octet-stream" {
 		t.Errorf("a type that was cleared is %q", got)
+	}
+	var many []string
+	for i := range 500 {
+		many = append(many, fmt.Sprintf("x-ms-meta-k%d", i), "")
+	}
+	if a := s.do("PUT", s.at("a", "w")+"&comp=metadata", nil, many...); a.status != 200 || len(s.do("HEAD", s.at("a", "r"), nil).header) < 500 {
+		t.Errorf("500 names: %d %s", a.status, a.code())
 	}
 }
 
@@ -284,17 +298,19 @@ func TestBodiesOfUnknownOrWrongLength(t *testing.T) {
 		t.Errorf("too many chunks: %d", a.status)
 	}
 	// fasthttp takes the end of the connection for the end of the body
-	for _, length := range []string{"Content-Length: 90000", "Transfer-Encoding: chunked"} {
+	chunk := "8000\r\n" + want[:0x8000]
+	for _, start := range []string{"Content-Length: 90000\r\n\r\n" + chunk, "Transfer-Encoding: chunked\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n" + chunk,
+		"Transfer-Encoding: chunked\r\n\r\n" + chunk + "\r\n", "Transfer-Encoding: chunked\r\n\r\n" + chunk + "\r\n80"} {
 		for _, url := range []string{s.at("cut", "w"), s.at("cut", "w") + "&comp=block&blockid=YQ%3D%3D"} {
 			conn, err := s.dial()
 			if err != nil {
 				t.Fatal(err)
 			}
-			fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: h\r\nx-ms-blob-type: BlockBlob\r\n%s\r\n\r\n", strings.TrimPrefix(url, publicURL), length)
-			io.WriteString(conn, "8000\r\n"+want[:0x8000])
+			fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: h\r\nx-ms-blob-type: BlockBlob\r\n%s", strings.TrimPrefix(url, publicURL), start)
 			conn.Close()
 		}
 	}
+	time.Sleep(100 * time.Millisecond) // nobody tells when the server has noticed
 	s.putBlob("later", "x")
 	if objs, _ := s.data.Pictures.List("", "", "", 10); len(objs) != 2 {
 		t.Errorf("half a body was stored: %+v", objs)

@@ -128,6 +128,11 @@ func TestBlockLists(t *testing.T) {
 		{"with an entity", "<BlockList><Latest>YQ&#61;=</Latest>" + b + "</BlockList>", both, nil},
 		{"empty", "<BlockList></BlockList>", nil, nil},
 		{"committed", "<BlockList><Committed>YQ==</Committed></BlockList>", []listedBlock{{"a", true, false}}, nil},
+		{"with a long comment", "<BlockList><!--" + strings.Repeat("x", 3*maxToken) + "--></BlockList>", nil, errXML},
+		{"with a long attribute", `<BlockList x="` + strings.Repeat("x", 3*maxToken) + `"></BlockList>`, nil, errXML},
+		{"with a long text", "<BlockList>" + strings.Repeat(" ", 3*maxToken) + "</BlockList>", nil, errXML},
+		{"with many comments", "<BlockList>" + strings.Repeat("<!-- -->", maxToken) + "</BlockList>", nil, nil},
+		{"with a line in an ID", "<BlockList><Latest>YQ\n==</Latest></BlockList>", nil, errBlockList},
 		{"nothing", "", nil, errXML},
 		{"cut", "<BlockList>" + a, nil, errXML},
 		{"of another name", "<Blocks>" + a + "</Blocks>", nil, errXML},
@@ -177,7 +182,7 @@ func TestABlockThatVanishesIsNotLeftOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &joined{store: s.data.Pictures, segments: []segment{{o, 0, 1}, {store.Object{Name: "none"}, 0, 1}}}
+	in := &joined{store: s.data.Pictures, segments: []segment{{o.Name, o.Digest, 0, 1}, {"none", store.Digest{}, 0, 1}}}
 	defer in.Close()
 	buf := make([]byte, 10)
 	if n, err := in.Read(buf); n != 1 || err != nil {

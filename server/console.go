@@ -63,8 +63,8 @@ func (c *console) signedIn(session string, now time.Time) bool {
 }
 
 func (s *Server) consoleRoutes(r *router.Router) {
-	r.GET("/", func(ctx *fasthttp.RequestCtx) {
-		if ctx.QueryArgs().Len() > 0 { // of the account, by an SDK
+	r.ANY("/", func(ctx *fasthttp.RequestCtx) {
+		if !ctx.IsGet() || ctx.QueryArgs().Len() > 0 { // of the account, by an SDK
 			r.NotFound(ctx)
 			return
 		}

@@ -65,7 +65,7 @@ func readForm(body io.Reader, boundary, prefer string, limit int64) (form, error
 	}
 	var f form
 	hasFile, preferred := false, false
-	src := &headerGuard{r: body}
+	src := &rationed{r: body}
 	parts := multipart.NewReader(src, boundary)
 	for n := 0; ; n++ {
 		src.left = maxHeader
@@ -119,26 +119,6 @@ func (f *form) readFile(part io.Reader, limit int64) error {
 	rest, err := io.Copy(io.Discard, part)
 	f.file, f.fileSize = buf.Bytes(), kept+rest
 	return err
-}
-
-// headerGuard fails when a part's header takes more than left bytes; -1: no limit.
-type headerGuard struct {
-	r    io.Reader
-	left int
-}
-
-func (g *headerGuard) Read(p []byte) (int, error) {
-	if g.left == 0 {
-		return 0, errors.New("part header too long")
-	}
-	if g.left > 0 && len(p) > g.left {
-		p = p[:g.left]
-	}
-	n, err := g.r.Read(p)
-	if g.left > 0 {
-		g.left -= n
-	}
-	return n, err
 }
 
 // disposition reads a part's Content-Disposition as leniently as the services

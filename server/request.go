@@ -30,6 +30,29 @@ type eof struct{}
 
 func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 
+// rationed fails when more than left bytes are read; -1: no limit. Who gives it a
+// new ration for each piece keeps a parser from collecting a large one.
+type rationed struct {
+	r    io.Reader
+	left int
+}
+
+var errRation = errors.New("part of a body is too long")
+
+func (r *rationed) Read(p []byte) (int, error) {
+	if r.left == 0 {
+		return 0, errRation
+	}
+	if r.left > 0 && len(p) > r.left {
+		p = p[:r.left]
+	}
+	n, err := r.r.Read(p)
+	if r.left > 0 {
+		r.left -= n
+	}
+	return n, err
+}
+
 // drain reads what a handler left of the body, or gives up on the connection.
 func drain(ctx *fasthttp.RequestCtx) {
 	if n, err := io.CopyN(io.Discard, body(ctx), maxDrain); err == nil && n == maxDrain {

@@ -25,15 +25,15 @@ type variantName struct{ stem, suffix, ext string }
 func (v variantName) String() string { return v.stem + "_" + v.suffix + "." + v.ext }
 
 // parseVariant takes a name apart; ok is false for one of another form. That the
-// folder comes twice keeps photo_1.jpg and photo_2.jpg, which somebody put, from
-// being taken for one picture.
+// folder comes twice and ext is that of a picture keeps photo_1.jpg and photo_2.jpg,
+// or logs/logs_1.txt, which somebody put, from being taken for one picture.
 func parseVariant(name string) (v variantName, ok bool) {
 	dir, file, _ := cutLast(name, "/")
 	_, folder, _ := cutLast(dir, "/")
 	rest, isVariant := strings.CutPrefix(file, folder+"_")
 	suffix, ext, dotted := strings.Cut(rest, ".")
 	isSize := suffix != "" && strings.Trim(suffix, "0123456789") == ""
-	if !isVariant || !dotted || folder == "" || suffix != original && !isSize {
+	if !isVariant || !dotted || folder == "" || suffix != original && !isSize || thumb.FormatOf(ext) == 0 {
 		return variantName{}, false
 	}
 	return variantName{dir + "/" + folder, suffix, ext}, true

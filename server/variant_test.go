@@ -14,8 +14,8 @@ func TestVariantNames(t *testing.T) {
 		"c/f/f_full.jpg":      {"c/f/f", "full", "jpg"},
 		"c/f/f_1024.png":      {"c/f/f", "1024", "png"},
 		"c/a/b/f_1/f_1_2.jpg": {"c/a/b/f_1/f_1", "2", "jpg"},
-		"c/f/f_full.tar.gz":   {"c/f/f", "full", "tar.gz"},
-		"c/f/f_large.jpg":     {}, "c/f/g_full.jpg": {}, "c/f/f_full": {}, "c/f_full.jpg": {}, "c/f/f.jpg": {}, "c/f/f_.jpg": {}, "f_full.jpg": {}, "c//_full.jpg": {},
+		"c/f/f_full.JPEG":     {"c/f/f", "full", "JPEG"},
+		"c/f/f_full.jpg.bak":  {}, "c/f/f_1.txt": {}, "c/f/f_large.jpg": {}, "c/f/g_full.jpg": {}, "c/f/f_full": {}, "c/f_full.jpg": {}, "c/f/f.jpg": {}, "c/f/f_.jpg": {}, "f_full.jpg": {}, "c//_full.jpg": {},
 	} {
 		got, ok := parseVariant(name)
 		if got != want || ok != (want.stem != "") || ok && got.String() != name {

@@ -116,7 +116,7 @@ func TestVerify(t *testing.T) {
 		{"a container whose name begins alike", func(_ *Token, c *Check) { c.Resource.Container = "con" }, ErrSignature},
 		{"another account", func(_ *Token, c *Check) { c.Resource.Account = "acct2" }, ErrSignature},
 		{"a blob token for another blob", func(k *Token, c *Check) { k.Kind, c.Resource.Blob = "b", "folder/file.jpg/" }, ErrSignature},
-		{"a blob token for its container", func(k *Token, c *Check) { k.Kind, c.Resource.Blob = "b", "" }, ErrSignature},
+		{"a blob token for its container", func(k *Token, c *Check) { k.Kind, c.Resource.Blob = "b", "" }, ErrMalformed},
 
 		{"a policy", func(k *Token, _ *Check) { k.Policy = "p" }, ErrPolicy},
 		{"no permissions", func(k *Token, _ *Check) { k.Permissions = "" }, ErrPermissionSyntax},

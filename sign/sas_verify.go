@@ -118,7 +118,8 @@ func (t Token) checkForm(c Check) error {
 		}
 	}
 	r := c.Resource
-	if !isSegment(r.Account) || !isSegment(r.Container) || t.Kind == kindBlob && strings.Contains(r.Blob, "\n") {
+	blobless := t.Kind == kindBlob && r.Blob == "" // or it would open its container's list
+	if !isSegment(r.Account) || !isSegment(r.Container) || blobless || t.Kind == kindBlob && strings.Contains(r.Blob, "\n") {
 		return fmt.Errorf("%w: resource %q", ErrMalformed, t.canonicalResource(r))
 	}
 	return nil

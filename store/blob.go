@@ -166,15 +166,12 @@ func ledgerEnd(f *os.File, size int64) (int64, error) {
 		return 0, err
 	}
 	end := info.Size()
-	tail := make([]byte, min(max(end-size, 0), maxRecord+recordOverhead))
-	if _, err := f.ReadAt(tail, end-int64(len(tail))); err != nil && len(tail) > 0 {
-		return 0, err
-	}
-	if end == size || endsWhole(tail) {
-		return end, nil
-	}
 	if end < size {
 		return 0, fmt.Errorf("%w: blob file of %d bytes, want %d", ErrDamaged, end, size)
+	}
+	whole, err := endsWhole(io.NewSectionReader(f, size, end-size))
+	if whole || err != nil {
+		return end, err
 	}
 	all, err := io.ReadAll(io.NewSectionReader(f, size, end-size))
 	if err != nil {

@@ -239,12 +239,9 @@ func (d *Disk) Close() error {
 
 // checkFields refuses what a row or a ledger could not hold.
 func checkFields(o Object) error {
-	attributes := 0
-	for key, value := range o.Attributes {
-		attributes += len(key) + len(value)
-	}
+	attributes := len(packAttributes(o.Attributes))
 	if o.Name == "" || len(o.Name) > MaxName || max(len(o.ID), len(o.Owner), len(o.MediaType)) > maxField ||
-		attributes > maxAttributes || len(o.Attributes) > maxField {
+		attributes > maxAttributes {
 		return fmt.Errorf("%w: name of %d bytes, attributes of %d", ErrField, len(o.Name), attributes)
 	}
 	return nil

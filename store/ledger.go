@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"io"
 )
 
 // Ledger operations. doc.go draws a record.
@@ -16,7 +17,7 @@ const (
 	ledgerVersion  = 1
 	recordOverhead = 12 // two lengths and a checksum
 	// a longer one is damage: all fields are bounded, the fixed ones far below maxField
-	maxRecord = MaxName + 4*maxField + 2*maxAttributes
+	maxRecord = MaxName + 4*maxField + maxAttributes
 )
 
 // entry is one record of a ledger.
@@ -83,16 +84,25 @@ func parseBody(body []byte) (entry, error) {
 	return entry{op: body[1], obj: o}, nil
 }
 
-// endsWhole says whether b, the end of a ledger, ends with a whole record, so
-// that the next can follow without reading the rest.
-func endsWhole(b []byte) bool {
-	if len(b) < recordOverhead {
-		return false
+// endsWhole says whether a ledger is empty or ends with a whole record, so that the
+// next can follow. It reads no other.
+func endsWhole(ledger *io.SectionReader) (bool, error) {
+	size := ledger.Size()
+	if size < recordOverhead {
+		return size == 0, nil
 	}
-	n := int(binary.LittleEndian.Uint32(b[len(b)-4:]))
-	if n > len(b)-recordOverhead {
-		return false
+	var length [4]byte
+	if _, err := ledger.ReadAt(length[:], size-4); err != nil {
+		return false, err
 	}
-	_, _, err := parseRecord(b[len(b)-recordOverhead-n:])
-	return err == nil
+	n := int64(binary.LittleEndian.Uint32(length[:]))
+	if n > min(maxRecord, size-recordOverhead) {
+		return false, nil
+	}
+	record := make([]byte, n+recordOverhead)
+	if _, err := ledger.ReadAt(record, size-int64(len(record))); err != nil {
+		return false, err
+	}
+	_, _, err := parseRecord(record)
+	return err == nil, nil
 }

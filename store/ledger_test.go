@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"errors"
+	"io"
 	"testing"
 	"time"
 )
@@ -59,8 +60,9 @@ func TestALedgerIsReadUpToItsFirstTornRecord(t *testing.T) {
 		if len(entries) != want || valid != want*first {
 			t.Fatalf("%d bytes: %d records, %d valid", n, len(entries), valid)
 		}
-		if endsWhole(ledger[:n]) != (n == first) {
-			t.Fatalf("%d bytes: endsWhole = %v", n, n != first)
+		whole, err := endsWhole(io.NewSectionReader(bytes.NewReader(ledger), 0, int64(n)))
+		if whole != (n == 0 || n == first) || err != nil {
+			t.Fatalf("%d bytes: endsWhole = %v, %v", n, whole, err)
 		}
 	}
 	entries, valid := parseLedger(ledger)

@@ -13,7 +13,7 @@ const MaxName = 5 << 10
 
 const (
 	maxField      = 256      // the longest ID, Owner or MediaType in bytes
-	maxAttributes = 16 << 10 // keys and values together, in bytes
+	maxAttributes = 32 << 10 // as a row has them, in bytes
 )
 
 var (
@@ -29,7 +29,7 @@ var (
 	// ErrLocked is returned when another process holds the data directory.
 	ErrLocked = errors.New("store: data directory is in use by another process")
 	// ErrField is returned for an empty name or one longer than MaxName, for an ID,
-	// Owner or MediaType beyond 256 bytes, and Attributes beyond 16 KiB.
+	// Owner or MediaType beyond 256 bytes, and Attributes beyond 32 KiB.
 	ErrField = errors.New("store: field of an object is missing or too long")
 )
 
