@@ -28,7 +28,7 @@ def test_uploads_come_back():
         data = os.urandom(size)
         b = container.get_blob_client("up/%d" % size)
         assert not b.exists()
-        b.upload_blob(data, max_concurrency=4)
+        b.upload_blob(data, max_concurrency=4, validate_content=True)
         assert b.exists()
         assert b.download_blob(max_concurrency=4).readall() == data
         p = b.get_blob_properties()
