@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -95,7 +96,7 @@ func (s *staged) discard() {
 	os.Remove(s.path)
 }
 
-// place makes a staged file the blob of o, replacing what an interrupted Put
+// place makes a staged file the blob of o, replacing what an interrupted Apply
 // may have left there.
 func (b *blobs) place(s *staged, o Object) error {
 	if err := b.makeDir(o.Digest); err != nil {
@@ -133,9 +134,11 @@ func (b *blobs) makeDir(d Digest) error {
 	return nil
 }
 
-// note appends a record to the ledger of o's blob, cutting off what an
-// interrupted call may have left at its end.
-func (b *blobs) note(op byte, o Object) error {
+// note appends records to the ledger of the objects' one blob, cutting off what an
+// interrupted call may have left at its end. One that has become long is written
+// anew with the names that are left.
+func (b *blobs) note(op byte, objs ...Object) error {
+	o := objs[0]
 	path := b.path(o.Digest, o.Size)
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -146,11 +149,58 @@ func (b *blobs) note(op byte, o Object) error {
 	if err != nil {
 		return fmt.Errorf("store: ledger of %v: %w", o.Digest, err)
 	}
-	if _, err := f.WriteAt(appendRecord(nil, op, o), end); err != nil {
+	var records []byte
+	for _, o := range objs {
+		records = appendRecord(records, op, o)
+	}
+	if _, err := f.WriteAt(records, end); err != nil {
 		return fmt.Errorf("store: ledger of %v: %w", o.Digest, err)
 	}
+	// looked at once in so many bytes
+	if before := end - o.Size; (before+int64(len(records)))/longLedger > before/longLedger {
+		return b.shorten(f, o)
+	}
+	return b.synced(f)
+}
+
+// longLedger is how many bytes a ledger gains before it is looked at.
+const longLedger = 1 << 20
+
+// shorten replaces the file of o's blob, open as f, by one whose ledger has only
+// the names that are left, if that halves it.
+func (b *blobs) shorten(f *os.File, o Object) error {
+	objs, _, err := readLedger(f.Name(), o.Digest, o.Size)
+	if err != nil {
+		return err
+	}
+	var records []byte
+	for _, o := range objs {
+		records = appendRecord(records, gained, o)
+	}
+	info, err := f.Stat()
+	if err != nil || int64(len(records)) > (info.Size()-o.Size)/2 {
+		return errors.Join(err, b.synced(f))
+	}
+	fresh, err := os.CreateTemp(b.tmp(), "*")
+	if err != nil {
+		return fmt.Errorf("store: shorten: %w", err)
+	}
+	s := &staged{file: fresh, path: fresh.Name()}
+	defer s.discard()
+	_, err = io.Copy(fresh, io.MultiReader(io.NewSectionReader(f, 0, o.Size), bytes.NewReader(records)))
+	if err != nil {
+		return fmt.Errorf("store: shorten: %w", err)
+	}
+	if err := errors.Join(b.synced(fresh), fresh.Close()); err != nil {
+		return err
+	}
+	return b.place(s, o)
+}
+
+// synced forces a file to the disk, now or later.
+func (b *blobs) synced(f *os.File) error {
 	if b.later != nil {
-		b.later.add(path)
+		b.later.add(f.Name())
 		return nil
 	}
 	if err := f.Sync(); err != nil {

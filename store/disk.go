@@ -20,7 +20,7 @@ const SyncInterval = time.Second
 type Options struct {
 	// Now tells the time; nil: time.Now.
 	Now func() time.Time
-	// Relaxed lets Put return before the disk has the bytes; see SyncInterval.
+	// Relaxed lets Apply return before the disk has the bytes; see SyncInterval.
 	Relaxed bool
 	// Cache holds hot blobs; nil: none. Several Disks may share it.
 	Cache *Cache
@@ -155,31 +155,42 @@ func (d *Disk) apply(c *change, ch Change, objs []Object, files []*staged) error
 		}
 	}
 	for i, item := range ch.Put {
-		if err := d.put(c, objs[i], files[i], item.New); err != nil {
+		if item.New {
+			if _, err := c.Stat(item.Name); err == nil {
+				return fmt.Errorf("%w: %q", ErrExists, item.Name)
+			} else if !errors.Is(err, ErrNotFound) {
+				return err
+			}
+		}
+		if err := d.put(c, &objs[i], files[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (d *Disk) put(c *change, o Object, f *staged, isNew bool) error {
-	if isNew {
-		if _, err := c.Stat(o.Name); err == nil {
-			return fmt.Errorf("%w: %q", ErrExists, o.Name)
-		} else if !errors.Is(err, ErrNotFound) {
-			return err
-		}
+// put names a staged blob. What takes a name is later than what had it, whatever
+// the clocks and the order of uploads say: readers and Rebuild go by that.
+func (d *Disk) put(c *change, o *Object, f *staged) error {
+	old, replaces := c.before(o.Name)
+	again := replaces && !o.LastModified().After(old.LastModified())
+	if again { // the record behind the staged bytes has the earlier time
+		o.Modified = old.LastModified().Add(time.Microsecond)
 	}
 	// a blob that lost its last name in this very change is still there
 	if _, had := c.touched[o.Digest]; had || c.holds(o.Digest) {
-		c.gain(d, o)
+		again = true
 	} else {
+		placed := *o
 		c.adds = append(c.adds, action{
-			do:   func() error { return d.blobs.place(f, o) },
-			undo: func() error { return d.blobs.remove(o.Digest, o.Size) },
+			do:   func() error { return d.blobs.place(f, placed) },
+			undo: func() error { return d.blobs.remove(placed.Digest, placed.Size) },
 		})
 	}
-	return c.put(o)
+	if again {
+		c.gain(d, *o)
+	}
+	return c.put(*o)
 }
 
 func (d *Disk) edit(c *change, e Edit) error {
@@ -193,6 +204,9 @@ func (d *Disk) edit(c *change, e Edit) error {
 		return err
 	}
 	o.Digest, o.CRC, o.Size = old.Digest, old.CRC, old.Size
+	if !o.Modified.Equal(old.Modified) && !o.Modified.After(old.LastModified()) {
+		o.Modified = old.LastModified().Add(time.Microsecond)
+	}
 	roundTimes(&o)
 	if err := checkFields(o); err != nil {
 		return err

@@ -129,7 +129,7 @@ func seekBehind(cur *bbolt.Cursor, prefix string) []byte {
 }
 
 // holds says whether the index knows the blob; a file alone may be the left-over
-// of a Put that was cut off.
+// of an Apply that was cut off.
 func (c *change) holds(d Digest) bool { return c.blobs.Get(d[:]) != nil }
 
 // put gives o its name, in place of what had it.

@@ -287,3 +287,102 @@ func TestARebuildThatFailsChangesNothing(t *testing.T) {
 		t.Errorf("%d files left in tmp", len(tmp))
 	}
 }
+
+func TestALedgerThatCouldNotBeToldIsToldLater(t *testing.T) {
+	for name, end := range map[string]func(*Disk){"after a kill": crash, "after a clean stop": func(d *Disk) { d.Close() }} {
+		t.Run(name, func(t *testing.T) {
+			dir, c := t.TempDir(), newClock()
+			d := openTest(t, dir, c, Options{})
+			put(t, d, item("deleted", "same"), item("put again", "same"), item("keeps it", "same"), item("gone with its file", "lost"), item("too", "lost"))
+			lost, _ := d.Stat("too")
+			file := d.blobs.path(Sum([]byte("same")), 4)
+			os.Rename(file, file+".away")
+			os.Remove(d.blobs.path(lost.Digest, lost.Size))
+			if err := del(d, "deleted", "put again", "gone with its file"); err != nil {
+				t.Fatal(err)
+			}
+			os.Rename(file+".away", file)
+			put(t, d, item("put again", "same"))
+			end(d)
+			d = openTest(t, dir, c, Options{})
+			put(t, d, item("later", "x"))
+			d.Close()
+			if _, err := Rebuild(dir); err != nil {
+				t.Fatal(err)
+			}
+			d = openTest(t, dir, c, Options{})
+			defer d.Close()
+			absent(t, d, "deleted")
+			read(t, d, "put again")
+			read(t, d, "keeps it")
+		})
+	}
+}
+
+func TestALongLedgerIsWrittenAnew(t *testing.T) {
+	for name, opt := range map[string]Options{"durable": {}, "relaxed": {Relaxed: true}} {
+		t.Run(name, func(t *testing.T) {
+			dir, c := t.TempDir(), newClock()
+			d := openTest(t, dir, c, opt)
+			put(t, d, item("a", "x"), item("b", "x"))
+			long := strings.Repeat("v", maxAttributes-10)
+			for range 100 {
+				c.add(time.Second)
+				_, err := d.Apply(Change{Edit: []Edit{{"a", func(o *Object) error {
+					o.Modified, o.Attributes = c.Now(), map[string]string{"k": long}
+					return nil
+				}}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			info, err := os.Stat(blobFiles(t, dir)[0])
+			if err != nil || info.Size() > longLedger+maxRecord {
+				t.Errorf("the file has %d bytes, %v", info.Size(), err)
+			}
+			want := everything(t, d)
+			d.Close()
+			if _, err := Rebuild(dir); err != nil {
+				t.Fatal(err)
+			}
+			d = openTest(t, dir, c, opt)
+			defer d.Close()
+			got := everything(t, d)
+			if len(got) != 2 || !same(got["a"], want["a"]) || !same(got["b"], want["b"]) || read(t, d, "b") != "x" {
+				t.Errorf("%d objects after Rebuild", len(got))
+			}
+		})
+	}
+}
+
+func TestAReplacementIsLaterThanWhatItReplaces(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	d := openTest(t, dir, c, Options{})
+	slow := item("a", "slow, put last")
+	slow.Created = c.Now()
+	c.add(time.Minute)
+	fast := put(t, d, item("a", "fast"))[0]
+	kept := blobFiles(t, dir)[0]
+	os.Link(kept, kept+".kept")
+	got := put(t, d, slow)[0]
+	if !got.LastModified().After(fast.LastModified()) || !got.Created.Equal(slow.Created) {
+		t.Errorf("changed at %v after %v", got.LastModified(), fast.LastModified())
+	}
+	if stored, err := d.Stat("a"); err != nil || !same(stored, got) {
+		t.Errorf("Stat = %+v, %v, want %+v", stored, err, got)
+	}
+	_, err := d.Apply(Change{Edit: []Edit{{"a", func(o *Object) error { o.Modified = slow.Created; return nil }}}})
+	if edited, _ := d.Stat("a"); err != nil || !edited.LastModified().After(got.LastModified()) {
+		t.Errorf("edited at %v, %v", edited.LastModified(), err)
+	}
+	crash(d)
+	os.Rename(kept+".kept", kept) // its removal did not reach the disk
+	if _, err := Rebuild(dir); err != nil {
+		t.Fatal(err)
+	}
+	d = openTest(t, dir, c, Options{})
+	defer d.Close()
+	if got := read(t, d, "a"); got != "slow, put last" {
+		t.Errorf("after Rebuild a is %q", got)
+	}
+}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"io/fs"
 
 	"go.etcd.io/bbolt"
 )
@@ -153,15 +154,20 @@ func (d *Disk) release(c *change) {
 			d.opt.Log.Error("cannot remove a blob", "err", err)
 		}
 	}
+	dropped := make(map[Digest][]Object)
 	for _, o := range c.dropped {
-		if err := d.fail(d.blobs.note(lost, o)); err != nil {
-			d.keepLost = true
+		dropped[o.Digest] = append(dropped[o.Digest], o)
+	}
+	for _, names := range dropped {
+		if err := d.fail(d.blobs.note(lost, names...)); err != nil {
+			d.keepLost, d.unclean = true, true // until the next open has told it
 			d.opt.Log.Error("cannot tell a ledger of a lost name", "err", err)
 		}
 	}
 }
 
-// tellLost tells ledgers of the names that a stop kept release from telling.
+// tellLost tells ledgers of the names that a stop or a failure kept release from
+// telling. A name that its blob has again since is not lost.
 func (d *Disk) tellLost() error {
 	return d.db.Update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketLost)
@@ -174,8 +180,16 @@ func (d *Disk) tellLost() error {
 				return err
 			}
 			o, err := parseRow(string(k[len(Digest{}):]), row)
-			if err == nil && tx.Bucket(bucketBlobs).Get(o.Digest[:]) != nil {
-				err = d.blobs.note(lost, o)
+			if err != nil || tx.Bucket(bucketBlobs).Get(o.Digest[:]) == nil {
+				return err
+			}
+			if now, err := get(tx.Bucket(bucketNames), o.Name); err == nil && now.Digest == o.Digest {
+				return nil
+			}
+			err = d.blobs.note(lost, o)
+			if errors.Is(err, fs.ErrNotExist) {
+				d.opt.Log.Error("a blob has no file", "err", err)
+				return nil
 			}
 			return err
 		})
