@@ -143,7 +143,7 @@ func (s *Server) blob(ctx *fasthttp.RequestCtx) error {
 // authorize checks the token of a request. Reading a public container needs none.
 func (s *Server) authorize(ctx *fasthttp.RequestCtx, a address, op operation) (sign.Token, error) {
 	token, err := sign.ParseToken(string(ctx.URI().QueryString()))
-	if errors.Is(err, sign.ErrNoToken) && op.need == "r" && s.public(a.container) {
+	if errors.Is(err, sign.ErrNoToken) && op.need == "r" && IsPublic(s.cfg.Apps, a.container) {
 		return sign.Token{}, nil
 	}
 	if err != nil {
@@ -167,11 +167,13 @@ func remoteIP(ctx *fasthttp.RequestCtx) netip.Addr {
 // getBlob serves GET and HEAD. A variant that is missing is made, if it may be.
 func (s *Server) getBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
 	obj, body, err := s.cfg.Pictures.Open(r.name())
-	if errors.Is(err, store.ErrNotFound) {
-		if err := s.makeVariant(r.name()); err != nil {
-			return missing(ctx, err)
+	// again where the original is replaced meanwhile, which takes what was made along
+	for try := 0; errors.Is(err, store.ErrNotFound) && try < 3; try++ {
+		if err = s.makeVariant(r.name()); err == nil {
+			obj, body, err = s.cfg.Pictures.Open(r.name())
+		} else if !errors.Is(err, errReplaced) {
+			break
 		}
-		obj, body, err = s.cfg.Pictures.Open(r.name())
 	}
 	if err != nil {
 		return missing(ctx, err)

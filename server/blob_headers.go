@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"crypto/md5"
 	"encoding/base64"
 	"errors"
@@ -67,17 +68,14 @@ func refuseUnsupported(ctx *fasthttp.RequestCtx) error {
 // is cleared.
 func setObjectProperties(ctx *fasthttp.RequestCtx, o *store.Object) error {
 	for from, name := range properties {
-		value, err := plainHeader(ctx, from)
+		value, err := plainHeader(ctx, from, maxPropertySize)
 		if err != nil {
 			return err
 		}
 		setAttribute(o, name, value)
 	}
-	var err1, err2 error
-	o.MediaType, err1 = plainHeader(ctx, "x-ms-blob-content-type")
-	if o.MediaType == "" {
-		o.MediaType = defaultType
-	}
+	mediaType, err1 := plainHeader(ctx, "x-ms-blob-content-type", maxMediaType)
+	o.MediaType = cmp.Or(mediaType, defaultType)
 	sum, err2 := md5Header(ctx, msContentMD5)
 	if sum != (md5Sum{}) {
 		o.MD5 = sum
@@ -96,9 +94,9 @@ func setAttribute(o *store.Object, name, value string) {
 }
 
 // plainHeader returns a header's value, which is to be given back as it came.
-func plainHeader(ctx *fasthttp.RequestCtx, name string) (string, error) {
+func plainHeader(ctx *fasthttp.RequestCtx, name string, limit int) (string, error) {
 	value, err := header(ctx, name)
-	if err != nil || len(value) > maxPropertySize || name == "x-ms-blob-content-type" && len(value) > maxMediaType || !isPlain(value) {
+	if err != nil || len(value) > limit || !isPlain(value) {
 		return "", fmt.Errorf("%w: %s", errHeader, name)
 	}
 	return value, nil

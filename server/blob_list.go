@@ -19,8 +19,12 @@ var (
 	errMaxResults = errors.New("maxresults is not a number from 1 on")
 )
 
-// maxListed is how many blobs one answer lists at most: Azure's limit.
-const maxListed = 5000
+// An answer ends with the blob that takes it over maxListText bytes; maxListed is
+// Azure's limit.
+const (
+	maxListed   = 5000
+	maxListText = 8 << 20
+)
 
 // listRequest is a parsed query of List Blobs.
 type listRequest struct {
@@ -88,6 +92,10 @@ func (s *Server) listBlobs(ctx *fasthttp.RequestCtx, r blobRequest) error {
 	}
 	b.raw("<Blobs>")
 	for _, o := range objs {
+		if b.Len() > maxListText {
+			next = base64.RawURLEncoding.EncodeToString([]byte(o.Name[len(prefix):]))
+			break
+		}
 		b.object(o, o.Name[len(prefix):], req.metadata)
 	}
 	// without the last, empty one rclone asks for ever

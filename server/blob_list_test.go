@@ -130,6 +130,32 @@ func wordSet(words string) map[string]bool {
 	return set
 }
 
+func TestALongListIsCut(t *testing.T) {
+	s := newTestServer(t)
+	metadata := map[string]string{"x-ms-meta-k": strings.Repeat(`"`, 8000)}
+	var items []store.Item
+	for i := range 400 {
+		items = append(items, store.Item{Object: store.Object{Name: fmt.Sprintf("%s/%03d", seedContainer, i), Attributes: metadata}, Body: strings.NewReader("x")})
+	}
+	s.put(items...)
+	n, marker := 0, ""
+	for pages := range 10 {
+		p, a := s.list("&include=metadata" + marker)
+		n += len(p.Blobs.Blob)
+		if len(a.body) > maxListText+100_000 {
+			t.Errorf("a page of %d bytes", len(a.body))
+		}
+		if *p.NextMarker == "" {
+			if n != 400 || pages < 2 {
+				t.Errorf("%d blobs on %d pages", n, pages+1)
+			}
+			return
+		}
+		marker = "&marker=" + *p.NextMarker
+	}
+	t.Error("the list has no end")
+}
+
 func TestNamesThatXMLCannotCarryAreEncoded(t *testing.T) {
 	s := newTestServer(t)
 	for _, name := range []string{"bell\ax", "line\nx", "return\rx", "\uffffx", "q\"'x"} {

@@ -33,9 +33,9 @@ const (
 	maxInspected = 4 << 20
 )
 
-// upload is the body of a request on its way into the store, which reads it as it
+// incoming is the body of a request on its way into the store, which reads it as it
 // arrives. Every error of Read is the client's.
-type upload struct {
+type incoming struct {
 	body    io.Reader
 	left    int64 // bytes that are still allowed
 	want    int64 // bytes that are still announced; 0 where it comes in chunks
@@ -43,16 +43,16 @@ type upload struct {
 	md5     hash.Hash
 }
 
-// newUpload refuses at once what says that it is larger than limit.
-func newUpload(ctx *fasthttp.RequestCtx, limit int64) (*upload, error) {
+// newIncoming refuses at once what says that it is larger than limit.
+func newIncoming(ctx *fasthttp.RequestCtx, limit int64) (*incoming, error) {
 	length := int64(ctx.Request.Header.ContentLength()) // -1: in chunks
 	if length > limit {
 		return nil, errTooLarge
 	}
-	return &upload{body: body(ctx), left: limit, want: max(length, 0), chunked: length == -1, md5: md5.New()}, nil
+	return &incoming{body: body(ctx), left: limit, want: max(length, 0), chunked: length == -1, md5: md5.New()}, nil
 }
 
-func (u *upload) Read(p []byte) (int, error) {
+func (u *incoming) Read(p []byte) (int, error) {
 	n, err := u.body.Read(p)
 	u.md5.Write(p[:n])
 	u.left -= int64(n)
@@ -78,7 +78,7 @@ func sawLastChunk(body io.Reader) bool {
 }
 
 // sum returns the MD5 of what was read; errMD5 if it is not what the client said.
-func (u *upload) sum(ctx *fasthttp.RequestCtx, names ...string) (sum md5Sum, err error) {
+func (u *incoming) sum(ctx *fasthttp.RequestCtx, names ...string) (sum md5Sum, err error) {
 	u.md5.Sum(sum[:0])
 	for _, name := range names {
 		said, err := md5Header(ctx, name)
@@ -125,14 +125,15 @@ func (s *Server) putBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
 			o.MediaType = given
 		}
 	}
-	up, err := newUpload(ctx, s.cfg.MaxUpload)
+	in, err := newIncoming(ctx, s.cfg.MaxUpload)
 	if err != nil {
 		return err
 	}
-	stored, err := s.create(ctx, r, store.Item{Object: o, Body: up, Inspect: func(o *store.Object, bytes io.ReadSeeker) (err error) {
-		if o.MD5, err = up.sum(ctx, contentMD5, msContentMD5); err != nil {
+	stored, err := s.create(ctx, r, store.Item{Object: o, Body: in, Inspect: func(o *store.Object, bytes io.ReadSeeker) (err error) {
+		if o.MD5, err = in.sum(ctx, contentMD5, msContentMD5); err != nil {
 			return err
 		}
+		o.Created = s.cfg.Now() // not when it began to arrive
 		return s.inspect(o, bytes)
 	}})
 	if err == nil {
@@ -165,7 +166,7 @@ func (s *Server) create(ctx *fasthttp.RequestCtx, r blobRequest, blob store.Item
 	objs, err := s.cfg.Pictures.Apply(store.Change{
 		Put: append([]store.Item{blob}, more...),
 		Decide: func(now store.View, ch *store.Change) error {
-			return errors.Join(mayCreate(now), dropBlocks(now, ch, blob.Name), dropMade(now, ch, blob.Name))
+			return errors.Join(mayCreate(now), replace(now, ch, blob.Name))
 		},
 	})
 	if err != nil {
@@ -214,16 +215,16 @@ func (s *Server) putBlock(ctx *fasthttp.RequestCtx, r blobRequest) error {
 	if err := errors.Join(checkName(r.blob), refuseUnsupported(ctx)); err != nil {
 		return err
 	}
-	up, err := newUpload(ctx, s.cfg.MaxUpload)
+	in, err := newIncoming(ctx, s.cfg.MaxUpload)
 	if err != nil {
 		return err
 	}
 	now := s.cfg.Now()
 	objs, err := s.cfg.Pictures.Apply(store.Change{Put: []store.Item{{
 		Object: store.Object{Name: blockName(r.name(), raw), Created: now, Expires: now.Add(blockTTL)},
-		Body:   up,
+		Body:   in,
 		Inspect: func(o *store.Object, _ io.ReadSeeker) (err error) {
-			o.MD5, err = up.sum(ctx, contentMD5)
+			o.MD5, err = in.sum(ctx, contentMD5)
 			return err
 		},
 	}}})
@@ -278,11 +279,15 @@ func (s *Server) edit(ctx *fasthttp.RequestCtx, r blobRequest, set func(*fasthtt
 }
 
 // deleteBlob moves a picture to the trash: Delete Blob, which means what
-// /picture/delete does.
+// /picture/delete does, as far as the token reaches.
 func (s *Server) deleteBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
 	c, err := parseWriteConditions(ctx)
 	if err := errors.Join(err, refuseUnsupported(ctx)); err != nil {
 		return err
+	}
+	// "include" is a blob with its snapshots, "only" is these and not the blob
+	if string(ctx.Request.Header.Peek("x-ms-delete-snapshots")) == "only" {
+		return fmt.Errorf("%w: x-ms-delete-snapshots", errUnsupported)
 	}
 	_, err = s.cfg.Pictures.Apply(store.Change{Decide: func(now store.View, ch *store.Change) error {
 		old, err := now.Stat(r.name())
@@ -292,8 +297,11 @@ func (s *Server) deleteBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
 		if err := c.forEdit(old); err != nil {
 			return err
 		}
-		_, err = s.toTrash(now, ch, r.name())
-		return err
+		names, err := variants(now, r.name())
+		if r.token.Kind == "b" { // which is for no other blob
+			names = []string{r.name()}
+		}
+		return errors.Join(err, s.toTrash(now, ch, names))
 	}})
 	if err != nil {
 		return missing(ctx, err)

@@ -432,6 +432,16 @@ func TestDeletingABlobIsSoft(t *testing.T) {
 	if objs, _ := s.data.Pictures.List(trashPrefix, "", "", 100); len(objs) != 7 {
 		t.Errorf("%d in the trash", len(objs))
 	}
+	s.seed("root.txt", "1")
+	s.do("DELETE", s.at("root.txt", "d"), nil)
+	s.seed("root.txt", "2")
+	s.do("DELETE", s.at("root.txt", "d"), nil)
+	objs, _ = s.data.Pictures.List(trashPrefix, "", "", 100)
+	for _, o := range objs {
+		if container, _, _ := strings.Cut(o.Name, "/"); container != trashPrefix+seedContainer || len(objs) != 9 {
+			t.Errorf("in the trash: %s, one of %d", o.Name, len(objs))
+		}
+	}
 	for _, request := range []string{"PUT", "DELETE"} {
 		token, _ := sign.Issue([]byte(accountKey), sign.Resource{Account: "devstoreaccount1", Container: trashPrefix + seedContainer},
 			sign.Token{Expiry: sign.FormatTime(s.clock.Now().Add(time.Hour)), Permissions: "rwd"})
@@ -439,6 +449,47 @@ func TestDeletingABlobIsSoft(t *testing.T) {
 		if a.status != 403 || a.code() != "AuthorizationPermissionMismatch" {
 			t.Errorf("%s in the trash: %d %s", request, a.status, a.code())
 		}
+	}
+}
+
+func TestATokenForOneBlobDeletesThatOne(t *testing.T) {
+	s := newTestServer(t)
+	for _, name := range []string{"f/f_full.jpg", "f/f_1024.jpg", "f/f_300.jpg"} {
+		s.seed(name, name)
+	}
+	url := publicURL + "/" + seedContainer + "/f/f_1024.jpg?" + s.sas("f/f_1024.jpg", "d")
+	if a := s.do("DELETE", url, nil, "x-ms-delete-snapshots", "only"); a.code() != "UnsupportedHeader" || s.read("f/f_1024.jpg") != "f/f_1024.jpg" {
+		t.Errorf("its snapshots only: %d %s", a.status, a.code())
+	}
+	if a := s.do("DELETE", url, nil, "x-ms-delete-snapshots", "include"); a.status != 202 {
+		t.Errorf("%d %s", a.status, a.code())
+	}
+	for name, want := range map[string]string{"f/f_full.jpg": "f/f_full.jpg", "f/f_1024.jpg": "BlobNotFound", "f/f_300.jpg": "f/f_300.jpg"} {
+		if got := s.read(name); got != want {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+}
+
+func TestABlobIsOfWhenItWasComplete(t *testing.T) {
+	s := newTestServer(t)
+	r, w := io.Pipe()
+	done := make(chan answer)
+	go func() {
+		done <- s.do("PUT", s.at("a", "w"), r, "x-ms-blob-type", "BlockBlob")
+	}()
+	io.WriteString(w, "slow ") // the handler is there: it reads
+	s.clock.add(time.Minute)
+	fast := s.putBlob("a", "fast")
+	s.clock.add(time.Minute)
+	io.WriteString(w, "body")
+	w.Close()
+	slow := <-done
+	if fast.header.Get("Last-Modified") != "Wed, 14 Mar 2018 07:51:33 GMT" || slow.header.Get("Last-Modified") != "Wed, 14 Mar 2018 07:52:33 GMT" {
+		t.Errorf("fast %s, slow %s", fast.header.Get("Last-Modified"), slow.header.Get("Last-Modified"))
+	}
+	if a := s.do("GET", s.at("a", "r"), nil, "If-Modified-Since", fast.header.Get("Last-Modified")); a.body != "slow body" {
+		t.Errorf("%d %q", a.status, a.body)
 	}
 }
 

@@ -74,12 +74,10 @@ func parseBlockList(r io.Reader) ([]listedBlock, error) {
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
-			name := t.Name.Local
-			root := len(open) == 0 && !done && name == "BlockList"
-			if !root && !(len(open) == 1 && (name == "Latest" || name == "Committed" || name == "Uncommitted")) {
+			if done || !isBlockListElement(len(open), t.Name.Local) {
 				return nil, fmt.Errorf("%w: element out of place", errXML)
 			}
-			open = append(open, name)
+			open = append(open, t.Name.Local)
 			text.Reset()
 		case xml.CharData:
 			if len(open) == 2 {
@@ -114,7 +112,7 @@ func (s *Server) putBlockList(ctx *fasthttp.RequestCtx, r blobRequest) error {
 	if err != nil {
 		return err
 	}
-	up, err := newUpload(ctx, maxBlockList)
+	up, err := newIncoming(ctx, maxBlockList)
 	if err != nil {
 		return err
 	}
@@ -141,7 +139,7 @@ func (s *Server) putBlockList(ctx *fasthttp.RequestCtx, r blobRequest) error {
 	whole := md5.New()
 	var digest store.Digest
 	blob := store.Item{Object: o, Body: io.TeeReader(in, whole), Inspect: func(o *store.Object, bytes io.ReadSeeker) error {
-		digest = o.Digest
+		digest, o.Created = o.Digest, s.cfg.Now()
 		if o.MD5 == (md5Sum{}) { // otherwise it is what the client says, as with Azure
 			whole.Sum(o.MD5[:0])
 		}
@@ -158,6 +156,13 @@ func (s *Server) putBlockList(ctx *fasthttp.RequestCtx, r blobRequest) error {
 	return err
 }
 
+func isBlockListElement(depth int, name string) bool {
+	if depth == 0 {
+		return name == "BlockList"
+	}
+	return depth == 1 && (name == "Latest" || name == "Committed" || name == "Uncommitted")
+}
+
 // segment is a part of a stored object: the bytes [start, end).
 type segment struct {
 	name       string
@@ -169,16 +174,22 @@ type segment struct {
 // one that is nowhere.
 func (s *Server) findBlocks(blob string, blocks []listedBlock) ([]segment, error) {
 	var committed map[string]segment
-	segments := make([]segment, len(blocks))
+	segments, staged := make([]segment, len(blocks)), make(map[string]segment)
 	for i, b := range blocks {
 		if b.staged {
-			o, err := s.cfg.Pictures.Stat(blockName(blob, []byte(b.id)))
-			if err == nil {
-				segments[i] = segment{o.Name, o.Digest, 0, o.Size}
-				continue
+			g, known := staged[b.id]
+			if !known {
+				switch o, err := s.cfg.Pictures.Stat(blockName(blob, []byte(b.id))); {
+				case err == nil:
+					g = segment{o.Name, o.Digest, 0, o.Size}
+				case !errors.Is(err, store.ErrNotFound):
+					return nil, err
+				}
+				staged[b.id] = g
 			}
-			if !errors.Is(err, store.ErrNotFound) {
-				return nil, err
+			if g.name != "" {
+				segments[i] = g
+				continue
 			}
 		}
 		if b.committed && committed == nil {
@@ -215,6 +226,11 @@ func (s *Server) committedBlocks(name string) (map[string]segment, error) {
 	if err != nil {
 		return nil, err
 	}
+	// parts of it are not checked when they are read, and damage must not get a
+	// checksum of its own
+	if err := s.check(name); err != nil {
+		return nil, err
+	}
 	packed, err := io.ReadAll(body)
 	for at := int64(0); err == nil && len(packed) > 0; {
 		n, used := binary.Uvarint(packed)
@@ -228,6 +244,16 @@ func (s *Server) committedBlocks(name string) (map[string]segment, error) {
 		packed = packed[used+int(n):]
 	}
 	return blocks, err
+}
+
+// check reads a blob through to its end, where its checksum is compared.
+func (s *Server) check(name string) error {
+	_, body, err := s.cfg.Pictures.Open(name)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, body)
+	return errors.Join(err, body.Close())
 }
 
 // packBlocks is what committedBlocks reads: of each block the length of its ID and

@@ -3,6 +3,10 @@ package server
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +72,46 @@ func TestBlocksOfABlobAreUsedAgain(t *testing.T) {
 	s.seed("b", "other")
 	if a := s.commit("b", "1"); a.code() != "InvalidBlockList" || s.read("b") != "other" {
 		t.Errorf("a block of other bytes: %d %s, %q", a.status, a.code(), s.read("b"))
+	}
+}
+
+func TestDamageGetsNoChecksumOfItsOwn(t *testing.T) {
+	s := newTestServer(t)
+	s.stage("a", "1", "first ")
+	s.stage("a", "2", "second ")
+	s.commit("a", "1", "2")
+	s.stage("a", "3", "third")
+	files, _ := filepath.Glob(filepath.Join(s.dir, "pictures/blobs/*/*/*.13"))
+	data, err := os.ReadFile(files[0])
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	os.WriteFile(files[0], append([]byte("f1rst"), data[5:]...), 0o600)
+	if a := s.commit("a", "1", "2", "3"); a.status != 500 {
+		t.Errorf("%d %s", a.status, s.read("a"))
+	}
+	// nor are properties of the blob told with the error
+	a := s.do("GET", s.at("a", "r"), nil, "Range", "bytes=2-3")
+	if a.status != 500 || a.header.Get("ETag") != "" || a.header.Get("Content-Range") != "" || a.header.Get("x-ms-blob-type") != "" {
+		t.Errorf("a range of a damaged blob: %d %v", a.status, a.header)
+	}
+	if strings.Contains(s.log.String(), "panic") {
+		t.Error(s.log.String())
+	}
+}
+
+func TestOneBlockManyTimesCostsLittle(t *testing.T) {
+	s := newTestServer(t)
+	name := strings.Repeat("%F0%9F%99%82", 1000)
+	s.stage(name, "1", "")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if a := s.commit(name, slices.Repeat([]string{"1"}, maxBlocks)...); a.status != 201 {
+		t.Errorf("%d %s", a.status, a.code())
+	}
+	runtime.ReadMemStats(&after)
+	if grown := (after.TotalAlloc - before.TotalAlloc) >> 20; grown > 400 { // most of it the XML; a name of 4 KB for each would be 200 MB more
+		t.Errorf("%d MB were allocated", grown)
 	}
 }
 

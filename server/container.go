@@ -50,12 +50,14 @@ func isGroup(segment string) bool {
 // owner returns the key of the application whose container it is, "" for
 // nobody's. Containers are named {key}-..., and of two keys that fit, such as
 // "a" and "a-b" for "a-b-picture-1", the longer one owns it.
-func (s *Server) owner(container string) string {
+func (s *Server) owner(container string) string { return ownerOf(s.cfg.Apps, container) }
+
+func ownerOf(apps Apps, container string) string {
 	owner := ""
 	if strings.HasPrefix(container, trashPrefix) {
 		return owner
 	}
-	for _, app := range s.cfg.Apps.Apps() {
+	for _, app := range apps.Apps() {
 		if len(app.Key) > len(owner) && strings.HasPrefix(container, strings.ToLower(app.Key)+"-") {
 			owner = app.Key
 		}
@@ -63,10 +65,10 @@ func (s *Server) owner(container string) string {
 	return owner
 }
 
-// public says whether a container is read without a token: that of an
-// application's portraits.
-func (s *Server) public(container string) bool {
-	owner := s.owner(container)
+// IsPublic says whether a container is read without a token: that of the portraits
+// of one of apps.
+func IsPublic(apps Apps, container string) bool {
+	owner := ownerOf(apps, container)
 	return owner != "" && container == portraitContainer(owner)
 }
 

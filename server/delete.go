@@ -36,8 +36,8 @@ func (s *Server) deletePicture(ctx *fasthttp.RequestCtx) (any, error) {
 			if taken[name] {
 				continue
 			}
-			names, err := s.toTrash(now, ch, name)
-			if err != nil {
+			names, err := variants(now, name)
+			if err := errors.Join(err, s.toTrash(now, ch, names)); err != nil {
 				return err
 			}
 			for _, name := range names {
@@ -52,35 +52,33 @@ func (s *Server) deletePicture(ctx *fasthttp.RequestCtx) (any, error) {
 	return "", err
 }
 
-// toTrash adds to ch what deletes the picture that name is a variant of, softly,
-// and returns the names that go: container/folder/file becomes
-// delete-container/folder/file. Where an earlier picture of that name lies in the
-// trash, the folder gets a suffix of its own. ErrNotFound: there is no such object.
-func (s *Server) toTrash(now store.View, ch *store.Change, name string) ([]string, error) {
-	names, err := variants(now, name)
-	if err != nil {
-		return nil, err
-	}
+// toTrash adds to ch what deletes the variants of one picture softly:
+// container/folder/file becomes delete-container/folder/file. Where an earlier
+// picture of that name lies in the trash, the folder gets a suffix of its own.
+func (s *Server) toTrash(now store.View, ch *store.Change, names []string) error {
 	at, suffix := s.cfg.Now(), ""
 	for _, name := range names {
 		_, err := now.Stat(trashPrefix + name)
 		if err == nil {
 			suffix = "." + s.folders.next(at)
 		} else if !errors.Is(err, store.ErrNotFound) {
-			return nil, err
+			return err
 		}
 	}
 	for _, name := range names {
 		if err := dropBlocks(now, ch, name); err != nil {
-			return nil, err
+			return err
 		}
 		dir, file, _ := cutLast(name, "/")
+		if suffix != "" && !strings.Contains(dir, "/") { // no folder, and a container has no dots
+			dir += "/"
+		}
 		ch.Edit = append(ch.Edit, store.Edit{Name: name, Do: func(o *store.Object) error {
 			o.Name, o.Deleted = trashPrefix+dir+suffix+"/"+file, at
 			return nil
 		}})
 	}
-	return names, nil
+	return nil
 }
 
 // fileURLs reads the list of a delete call: {"fileUrls":[...]}, or the query

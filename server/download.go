@@ -44,32 +44,41 @@ func etag(o store.Object) string {
 
 // serveObject answers GET and HEAD of an object with its body, or the part of it
 // that was asked for, and closes it. headers sets what only belongs to an answer
-// with a body.
+// with a body; nothing is set of an answer that fails.
 func serveObject(ctx *fasthttp.RequestCtx, o store.Object, body store.Blob, r rules, modified time.Time, headers func()) error {
 	h := &ctx.Response.Header
 	tag := etag(o)
 	p, err := r.plan(ctx, o.Size, tag, modified)
+	var sum md5Sum
 	if err == nil && r.azure {
-		err = tellMD5(ctx, o, body, p)
+		sum, err = askedMD5(ctx, o, body, p)
+	}
+	if errors.Is(err, errRange) {
+		h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes */%d", o.Size))
+	}
+	if err == nil {
+		err = send(ctx, body, p.start, p.end)
 	}
 	if err == nil || errors.Is(err, errNotModified) {
 		h.Set(fasthttp.HeaderETag, tag)
 		h.Set(fasthttp.HeaderLastModified, httpTime(modified))
 	}
-	if errors.Is(err, errRange) {
-		h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes */%d", o.Size))
-	}
 	if err != nil {
-		body.Close()
-		return err
+		return errors.Join(err, body.Close())
+	}
+	if sum != (md5Sum{}) {
+		h.Set(contentMD5, formatMD5(sum))
+	}
+	if r.azure && p.partial && o.MD5 != (md5Sum{}) {
+		h.Set(msContentMD5, formatMD5(o.MD5))
 	}
 	h.Set(fasthttp.HeaderAcceptRanges, "bytes")
-	headers()
 	if p.partial {
 		ctx.SetStatusCode(fasthttp.StatusPartialContent)
 		h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes %d-%d/%d", p.start, p.end-1, o.Size))
 	}
-	return send(ctx, body, p.start, p.end)
+	headers()
+	return nil
 }
 
 // span is what a request is answered with: the bytes [start, end).
@@ -89,33 +98,28 @@ func (r rules) plan(ctx *fasthttp.RequestCtx, size int64, tag string, modified t
 	return r.requestedRange(ctx, size, tag)
 }
 
-// tellMD5 sets Content-MD5: that of all bytes if they are sent, that of a range
-// where it is asked for.
-func tellMD5(ctx *fasthttp.RequestCtx, o store.Object, body store.Blob, p span) error {
-	known, h := o.MD5 != (md5Sum{}), &ctx.Response.Header
+// askedMD5 returns what goes into Content-MD5: that of all bytes if they are sent,
+// that of a range where it is asked for, otherwise zero.
+func askedMD5(ctx *fasthttp.RequestCtx, o store.Object, body store.Blob, p span) (md5Sum, error) {
 	asked := ctx.IsGet() && strings.EqualFold(string(ctx.Request.Header.Peek(msRangeMD5)), "true")
 	switch {
 	case asked && (!p.partial || p.end-p.start > maxRangeMD5):
-		return fmt.Errorf("%w: %s", errHeader, msRangeMD5)
-	case known && !p.partial:
-		h.Set(contentMD5, formatMD5(o.MD5))
-	case known:
-		h.Set(msContentMD5, formatMD5(o.MD5))
-	}
-	if !asked {
-		return nil
+		return md5Sum{}, fmt.Errorf("%w: %s", errHeader, msRangeMD5)
+	case !p.partial:
+		return o.MD5, nil
+	case !asked:
+		return md5Sum{}, nil
 	}
 	sum := md5.New()
 	_, err := body.Seek(p.start, io.SeekStart)
 	if err == nil {
 		_, err = io.CopyN(sum, body, p.end-p.start)
 	}
-	h.Set(contentMD5, formatMD5(md5Sum(sum.Sum(nil))))
-	return err
+	return md5Sum(sum.Sum(nil)), err
 }
 
-// send makes [start, end) of body the response body. What is in memory goes out
-// in one write with the headers.
+// send makes [start, end) of body the response body, and sees to its closing where
+// it returns nil. What is in memory goes out in one write with the headers.
 func send(ctx *fasthttp.RequestCtx, body store.Blob, start, end int64) error {
 	if ctx.IsHead() {
 		ctx.Response.SkipBody = true
@@ -123,12 +127,14 @@ func send(ctx *fasthttp.RequestCtx, body store.Blob, start, end int64) error {
 		return body.Close()
 	}
 	data, err := body.Whole()
-	if data != nil || err != nil {
-		ctx.Response.SetBodyRaw(data[start:min(end, int64(len(data)))])
-		return errors.Join(err, body.Close())
+	if err != nil {
+		return err
+	}
+	if data != nil {
+		ctx.Response.SetBodyRaw(data[start:end])
+		return body.Close()
 	}
 	if _, err := body.Seek(start, io.SeekStart); err != nil {
-		body.Close()
 		return err
 	}
 	ctx.SetBodyStream(&part{io.LimitReader(body, end-start), body}, int(end-start))

@@ -58,7 +58,10 @@ func (s *Server) deletePortrait(ctx *fasthttp.RequestCtx) (any, error) {
 	account := c.values["account"]
 	_, err = s.cfg.Pictures.Apply(store.Change{Decide: func(now store.View, ch *store.Change) error {
 		names, err := variants(now, fmt.Sprintf("%s/%s/%s_full.png", container, account, account))
-		ch.Delete = names
+		for _, name := range names {
+			ch.Delete = append(ch.Delete, name)
+			err = errors.Join(err, dropBlocks(now, ch, name))
+		}
 		return err
 	}})
 	if errors.Is(err, store.ErrNotFound) {

@@ -120,7 +120,12 @@ func (s *Server) putVariants(c call, container, folder, stem string, isNew bool,
 			Body: bytes.NewReader(v.Data), New: isNew,
 		}
 	}
-	return s.cfg.Pictures.Apply(store.Change{Put: items})
+	return s.cfg.Pictures.Apply(store.Change{Put: items, Decide: func(now store.View, ch *store.Change) error {
+		if isNew {
+			return nil
+		}
+		return replace(now, ch, items[0].Name)
+	}})
 }
 
 // uploadContent is the Content of an upload's answer, keys in the document's

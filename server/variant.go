@@ -18,6 +18,10 @@ import (
 // their size in its place.
 const original = "full"
 
+// errReplaced is returned when an original was replaced while a variant was made
+// of it; it is a store.ErrNotFound.
+var errReplaced = fmt.Errorf("%w: its original has been replaced", store.ErrNotFound)
+
 // variantName is a name of the form {path}/{folder}/{folder}_{suffix}.{ext}. stem
 // ends with the second folder; suffix is original or a size.
 type variantName struct{ stem, suffix, ext string }
@@ -75,6 +79,12 @@ func variants(now store.View, name string) ([]string, error) {
 	return names, nil
 }
 
+// replace adds to ch what goes when the blob called name is put anew: staged blocks,
+// and the variants made of it.
+func replace(now store.View, ch *store.Change, name string) error {
+	return errors.Join(dropBlocks(now, ch, name), dropMade(now, ch, name))
+}
+
 // dropMade adds to ch what removes the variants made from the original called
 // name, which is to be replaced: they show what was. What clients put beside it stays.
 func dropMade(now store.View, ch *store.Change, name string) error {
@@ -95,9 +105,8 @@ func dropMade(now store.View, ch *store.Change, name string) error {
 // the configured sizes, and stores it. However many ask at once, it is made once.
 // ErrNotFound: it cannot be made, or has another extension.
 func (s *Server) makeVariant(name string) error {
-	v, ok := parseVariant(name)
-	size, err := strconv.Atoi(v.suffix)
-	if !ok || err != nil || !slices.Contains(s.cfg.Thumbs, size) || strconv.Itoa(size) != v.suffix {
+	v, size, ok := wantedVariant(name, s.cfg.Thumbs)
+	if !ok {
 		return store.ErrNotFound
 	}
 	made, err, _ := s.making.Do(v.stem+"_"+v.suffix, func() (any, error) { return s.madeVariant(v, size) })
@@ -107,10 +116,30 @@ func (s *Server) makeVariant(name string) error {
 	return err
 }
 
+// wantedVariant takes the name of a variant apart that may be made: of one of sizes,
+// and not in the trash.
+func wantedVariant(name string, sizes []int) (v variantName, size int, ok bool) {
+	v, ok = parseVariant(name)
+	size, err := strconv.Atoi(v.suffix)
+	ok = ok && err == nil && strconv.Itoa(size) == v.suffix && slices.Contains(sizes, size) && !strings.HasPrefix(name, trashPrefix)
+	return v, size, ok
+}
+
+// IsMadeOnRequest says whether a blob that is missing is made when it is read: a
+// variant of one of sizes, with an original that is a picture.
+func IsMadeOnRequest(now store.View, name string, sizes []int) bool {
+	v, _, ok := wantedVariant(name, sizes)
+	if !ok {
+		return false
+	}
+	_, there, err := lookForVariant(now, v)
+	return err == nil && there == ""
+}
+
 // madeVariant makes and stores the variant of a size and returns its name, or
 // that of the one which is there.
 func (s *Server) madeVariant(v variantName, size int) (string, error) {
-	from, there, err := s.lookForVariant(v)
+	from, there, err := lookForVariant(s.cfg.Pictures, v)
 	if err != nil || there != "" {
 		return there, err
 	}
@@ -146,7 +175,7 @@ func (s *Server) madeVariant(v variantName, size int) (string, error) {
 		Decide: func(now store.View, _ *store.Change) error { // it may have been deleted or replaced meanwhile
 			o, err := now.Stat(from.Name)
 			if err == nil && o.Digest != from.Digest {
-				err = store.ErrNotFound
+				err = errReplaced
 			}
 			return err
 		},
@@ -159,8 +188,8 @@ func (s *Server) madeVariant(v variantName, size int) (string, error) {
 
 // lookForVariant returns the original of a variant, or the name of the variant
 // where there is one already, perhaps with another extension.
-func (s *Server) lookForVariant(v variantName) (from store.Object, there string, err error) {
-	objs, err := s.cfg.Pictures.List(v.stem+"_", "", "/", 1000)
+func lookForVariant(now store.View, v variantName) (from store.Object, there string, err error) {
+	objs, err := now.List(v.stem+"_", "", "/", 1000)
 	if err != nil {
 		return store.Object{}, "", err
 	}

@@ -1,12 +1,16 @@
 package server
 
 import (
+	"bytes"
 	"image"
 	_ "image/jpeg"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"tintype/sign"
+	"tintype/store"
 )
 
 func TestVariantNames(t *testing.T) {
@@ -90,6 +94,61 @@ func TestOnlyTheVariantsThatMayBeAreMade(t *testing.T) {
 	if got := s.read("f/f_1024.jpg"); got != "BlobNotFound" {
 		t.Errorf("after the deletion of the original: %.40q", got)
 	}
+	s.put(store.Item{Object: store.Object{Name: trashPrefix + seedContainer + "/t/t_full.jpg", Width: 1600}, Body: strings.NewReader(photo)})
+	token, _ := sign.Issue([]byte(accountKey), sign.Resource{Account: "devstoreaccount1", Container: trashPrefix + seedContainer},
+		sign.Token{Expiry: sign.FormatTime(s.clock.Now().Add(time.Hour)), Permissions: "r"})
+	if a := s.do("GET", publicURL+"/"+trashPrefix+seedContainer+"/t/t_1024.jpg?"+token.Query(), nil); a.status != 404 {
+		t.Errorf("made in the trash: %d", a.status)
+	}
+}
+
+func TestAVariantIsThereWhileItsOriginalIsReplaced(t *testing.T) {
+	s := newTestServer(t)
+	photos := []string{string(picture(t, "photo.jpg")), string(picture(t, "progressive.jpg"))}
+	s.putBlob("f/f_full.jpg", photos[0])
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if got := s.read("f/f_1024.jpg"); !strings.HasPrefix(got, "\xff\xd8") {
+					t.Errorf("%.40q", got)
+				}
+			}
+		})
+	}
+	for i := range 30 {
+		s.putBlob("f/f_full.jpg", photos[(i+1)%2])
+	}
+	close(stop)
+	readers.Wait()
+}
+
+func TestANewPortraitLeavesNothingOfTheOld(t *testing.T) {
+	s := newTestServer(t)
+	const container = testApp + "-portrait"
+	token, _ := sign.Issue([]byte(accountKey), sign.Resource{Account: "devstoreaccount1", Container: container},
+		sign.Token{Expiry: sign.FormatTime(s.clock.Now().Add(time.Hour)), Permissions: "rw"})
+	url := publicURL + "/" + container + "/1607279/1607279_full.png?" + token.Query()
+	s.do("PUT", url+"&comp=block&blockid=MQ%3D%3D", bytes.NewReader(picture(t, "opaque.png")))
+	s.do("PUT", url+"&comp=blocklist", blockList("1"))
+	s.put(store.Item{Object: store.Object{Name: container + "/1607279/1607279_300.png", Original: store.Digest{1}}, Body: strings.NewReader("a size of before")})
+	body, contentType := makeForm(formPart{"files", "a.png", string(picture(t, "alpha.png"))})
+	call := func(method string, want int) {
+		a := s.do(method, publicURL+"/portrait"+qquery, bytes.NewReader(body), s.qheaders("Content-Type", contentType)...)
+		objs, err := s.data.Pictures.List("", "", "", 10)
+		if err != nil || len(objs) != want || !strings.Contains(a.body, `"ResultCode":"1"`) {
+			t.Errorf("%s: %d objects, %v: %s", method, len(objs), err, a.body)
+		}
+	}
+	call("POST", 2)
+	s.do("PUT", url+"&comp=block&blockid=MQ%3D%3D", strings.NewReader("x"))
+	call("DELETE", 0)
 }
 
 func TestAReplacedOriginalTakesItsVariantsAlong(t *testing.T) {
