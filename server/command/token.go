@@ -34,9 +34,10 @@ type keys struct {
 	sas     [][]byte
 	secret  string // of FastDFS-style links
 	ttl     time.Duration
-	app     func(key string) (store.App, error)
+	apps    apps
 
 	pictures, cache store.Store // of the server that was asked; nil: none was
+	thumbs          []int
 }
 
 // withKeys runs f with the keys that the flags give, else those of the server,
@@ -67,7 +68,7 @@ func (p *program) keys(cmd *cobra.Command) (keys, error) {
 	}
 	if p.live != nil {
 		cfg := p.live.cfg
-		k.app, k.pictures, k.cache = p.live.apps.App, cfg.Pictures, cfg.Cache
+		k.apps, k.pictures, k.cache, k.thumbs = p.live.apps, cfg.Pictures, cfg.Cache, cfg.Thumbs
 		changed := cmd.Flags().Changed
 		if !changed("account") {
 			k.account = cfg.Account
@@ -94,8 +95,7 @@ func (p *program) keys(cmd *cobra.Command) (keys, error) {
 			k.sas = append([][]byte{registry.AccountKey()}, k.sas...)
 		}
 	}
-	known, err := newApps(registry, p.set.apps)
-	k.app = known.App
+	k.apps, err = newApps(registry, p.set.apps)
 	return k, err
 }
 
@@ -261,6 +261,6 @@ func appSecret(k keys, app, secret string) (string, error) {
 	if secret != "" {
 		return secret, nil
 	}
-	known, err := k.app(app)
+	known, err := k.apps.App(app)
 	return known.Secret, err
 }

@@ -76,8 +76,11 @@ func explain(k keys, link, at, ip string) (sign.Explanation, error) {
 	}
 	r, err := server.ParseResource(path, host, k.account)
 	e := sign.ExplainSAS(query, sign.Check{Keys: k.sas, Resource: r, Now: now, IP: addr, HTTPS: https, Need: "r"})
-	if err != nil {
+	switch {
+	case err != nil:
 		e.Refuse("url", err, "The path of the link is none that the server knows: %v.", err)
+	case errors.Is(e.Err, sign.ErrNoToken) && server.IsPublic(k.apps, r.Container):
+		e.Pass("public", "Portraits are read without a token.")
 	}
 	return e, nil
 }
@@ -128,6 +131,9 @@ func (k keys) about(e sign.Explanation) (text string, there bool) {
 		return fmt.Sprintf("It is there: %s, no picture that is known, %d bytes, stored at %s.", o.MediaType, o.Size, sign.FormatTime(o.Created)), true
 	case !errors.Is(err, store.ErrNotFound):
 		return fmt.Sprintf("It cannot be looked at: %v.", err), false
+	}
+	if e.Kind == "sas" && server.IsMadeOnRequest(tier, name, k.thumbs) {
+		return "It is made of its original on the first request.", true
 	}
 	if o, err := tier.Stat(server.TrashName(name)); err == nil {
 		return fmt.Sprintf("It was deleted at %s and lies in the trash.", sign.FormatTime(o.Deleted)), false
