@@ -149,6 +149,9 @@ func (s *Server) authorize(ctx *fasthttp.RequestCtx, a address, op operation) (s
 	if err != nil {
 		return sign.Token{}, err
 	}
+	if a.container == "" { // no service token is for an account
+		return sign.Token{}, sign.ErrPermission
+	}
 	return token, token.Verify(sign.Check{
 		Keys:     s.cfg.AccountKeys,
 		Resource: sign.Resource{Account: s.cfg.Account, Container: a.container, Blob: a.blob},

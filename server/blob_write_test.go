@@ -133,7 +133,7 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 		t.Errorf("a list with a token for a blob without a name: %d %s", a.status, a.code())
 	}
 	for _, method := range []string{"GET", "HEAD", "PUT", "POST", "DELETE"} {
-		if a := s.do(method, publicURL+"/?restype=service&comp=properties&"+s.sas("", "racwdl"), nil); a.status != 403 || a.header.Get("x-ms-request-id") == "" {
+		if a := s.do(method, publicURL+"/?restype=service&comp=properties&"+s.sas("", "racwdl"), nil); a.status != 403 || a.code() != "AuthorizationPermissionMismatch" || a.header.Get("x-ms-request-id") == "" {
 			t.Errorf("%s of the account: %d %s", method, a.status, a.code())
 		}
 	}
