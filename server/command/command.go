@@ -66,7 +66,7 @@ func (p *program) root() *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
-	root.AddCommand(p.serveCommand(), p.appCommand(), p.accountCommand(), p.tokenCommand(), p.statsCommand(), p.rebuildCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.appCommand(), p.accountCommand(), p.tokenCommand(), p.statsCommand(), p.rebuildCommand(), p.thumbCommand(), p.versionCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{nearestFlag(cmd, err)} })
 	each(root, func(cmd *cobra.Command) {
 		if cmd.Args == nil {

@@ -3,6 +3,8 @@ package command
 import (
 	"encoding/json"
 	"fmt"
+	"image"
+	_ "image/png"
 	"io"
 	"net"
 	"net/http"
@@ -263,7 +265,7 @@ func TestTokensOfGivenKeysNeedNoData(t *testing.T) {
 }
 
 func TestHelpFitsOneScreen(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"app", "--help"}, {"token", "sas", "--help"}, {"token", "explain", "--help"}, {"stats", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"app", "--help"}, {"token", "sas", "--help"}, {"token", "explain", "--help"}, {"stats", "--help"}, {"thumb", "--help"}} {
 		r := tintype(t, args...)
 		if lines := strings.Count(r.out, "\n"); r.code != 0 || lines < 5 || lines > 45 {
 			t.Errorf("%v: exit %d, %d lines", args, r.code, lines)
@@ -293,6 +295,50 @@ func TestAStopWaitsForUploadsInFlight(t *testing.T) {
 	}
 	if err := p.cmd.Wait(); err != nil {
 		t.Errorf("exit: %v", err)
+	}
+}
+
+func TestThumbMakesAFileOfAFile(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	os.WriteFile(at("text.jpg"), []byte("no picture"), 0o600)
+	for _, test := range []struct {
+		args string
+		code int
+		want string // of OUT, or in the message
+	}{
+		{"../../testdata/pictures/photo.jpg " + at("a.jpg"), 0, "1024x683"},
+		{"../../testdata/pictures/photo.jpg " + at("a.jpeg") + " --size 100", 0, "100x67"},
+		{"../../testdata/pictures/alpha.png " + at("a.png") + " --size 10", 0, "10x7"},
+		{"../../testdata/pictures/photo.jpg " + at("b.png"), 1, "must end in .jpg"},
+		{"../../testdata/pictures/photo.jpg " + at("none/b.jpg"), 1, "no such file"},
+		{"../../testdata/pictures/photo.jpg " + at("b.jpg") + " --max-pixels 1000", 1, "too large"},
+		{at("text.jpg") + " " + at("b.jpg"), 1, "not a picture"},
+		{at("none.jpg") + " " + at("b.jpg"), 1, "no such file"},
+		{at("none.jpg"), 2, "usage: tintype thumb IN OUT"},
+		{"a.jpg b.jpg --size 0", 2, "want at least 1"},
+	} {
+		args := strings.Fields(test.args)
+		r := tintype(t, append([]string{"thumb"}, args...)...)
+		got := r.stderr
+		if r.code == 0 {
+			f, err := os.Open(args[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, _, err := image.DecodeConfig(f)
+			f.Close()
+			got = fmt.Sprintf("%dx%d %v", c.Width, c.Height, err)
+		}
+		if r.code != test.code || !strings.Contains(got, test.want) || r.out != "" {
+			t.Errorf("%s: exit %d, %q", test.args, r.code, got)
+		}
+	}
+	if left, _ := filepath.Glob(at("*")); len(left) != 4 {
+		t.Errorf("left over: %v", left)
+	}
+	if left, _ := filepath.Glob(at(".thumb*")); len(left) != 0 {
+		t.Errorf("left over: %v", left)
 	}
 }
 
