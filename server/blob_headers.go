@@ -72,7 +72,10 @@ func setObjectProperties(ctx *fasthttp.RequestCtx, o *store.Object) error {
 		if err != nil {
 			return err
 		}
-		setAttribute(o, name, value)
+		delete(o.Attributes, name)
+		if value != "" {
+			setAttribute(o, name, value)
+		}
 	}
 	mediaType, err1 := plainHeader(ctx, "x-ms-blob-content-type", maxMediaType)
 	o.MediaType = cmp.Or(mediaType, defaultType)
@@ -87,10 +90,7 @@ func setAttribute(o *store.Object, name, value string) {
 	if o.Attributes == nil {
 		o.Attributes = make(map[string]string)
 	}
-	delete(o.Attributes, name)
-	if value != "" {
-		o.Attributes[name] = value
-	}
+	o.Attributes[name] = value
 }
 
 // plainHeader returns a header's value, which is to be given back as it came.
@@ -149,10 +149,7 @@ func setObjectMetadata(ctx *fasthttp.RequestCtx, o *store.Object) error {
 		if size += len(key) + len(value); size > maxMetadata {
 			return errMetadataSize
 		}
-		if o.Attributes == nil {
-			o.Attributes = make(map[string]string)
-		}
-		o.Attributes[name] = value
+		setAttribute(o, name, value)
 	}
 	return nil
 }

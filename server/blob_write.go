@@ -94,7 +94,7 @@ func (u *incoming) sum(ctx *fasthttp.RequestCtx, names ...string) (sum md5Sum, e
 
 // newObject is the object that a PUT would make, with what its headers say.
 func (s *Server) newObject(ctx *fasthttp.RequestCtx, r blobRequest) (store.Object, error) {
-	o := store.Object{Name: r.name(), Owner: s.owner(r.container), Created: s.cfg.Now()}
+	o := store.Object{Name: r.name(), Owner: s.owner(r.container)}
 	return o, errors.Join(checkName(r.blob), refuseUnsupported(ctx), setObjectProperties(ctx, &o), setObjectMetadata(ctx, &o))
 }
 
@@ -133,7 +133,6 @@ func (s *Server) putBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
 		if o.MD5, err = in.sum(ctx, contentMD5, msContentMD5); err != nil {
 			return err
 		}
-		o.Created = s.cfg.Now() // not when it began to arrive
 		return s.inspect(o, bytes)
 	}})
 	if err == nil {
@@ -219,9 +218,8 @@ func (s *Server) putBlock(ctx *fasthttp.RequestCtx, r blobRequest) error {
 	if err != nil {
 		return err
 	}
-	now := s.cfg.Now()
 	objs, err := s.cfg.Pictures.Apply(store.Change{Put: []store.Item{{
-		Object: store.Object{Name: blockName(r.name(), raw), Created: now, Expires: now.Add(blockTTL)},
+		Object: store.Object{Name: blockName(r.name(), raw), Expires: s.cfg.Now().Add(blockTTL)},
 		Body:   in,
 		Inspect: func(o *store.Object, _ io.ReadSeeker) (err error) {
 			o.MD5, err = in.sum(ctx, contentMD5)
@@ -297,9 +295,9 @@ func (s *Server) deleteBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
 		if err := c.forEdit(old); err != nil {
 			return err
 		}
-		names, err := variants(now, r.name())
-		if r.token.Kind == "b" { // which is for no other blob
-			names = []string{r.name()}
+		names := []string{r.name()}
+		if r.token.Kind != "b" { // which is for no other blob
+			names, err = variants(now, r.name())
 		}
 		return errors.Join(err, s.toTrash(now, ch, names))
 	}})

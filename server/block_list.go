@@ -139,14 +139,14 @@ func (s *Server) putBlockList(ctx *fasthttp.RequestCtx, r blobRequest) error {
 	whole := md5.New()
 	var digest store.Digest
 	blob := store.Item{Object: o, Body: io.TeeReader(in, whole), Inspect: func(o *store.Object, bytes io.ReadSeeker) error {
-		digest, o.Created = o.Digest, s.cfg.Now()
+		digest = o.Digest
 		if o.MD5 == (md5Sum{}) { // otherwise it is what the client says, as with Azure
 			whole.Sum(o.MD5[:0])
 		}
 		return s.inspect(o, bytes)
 	}}
 	list := store.Item{
-		Object: store.Object{Name: blockName(r.name(), nil), Created: o.Created},
+		Object: store.Object{Name: blockName(r.name(), nil)},
 		Body:   bytes.NewReader(packBlocks(blocks, segments)),
 		// it describes these bytes and no others that the blob may have later
 		Inspect: func(o *store.Object, _ io.ReadSeeker) error { o.Original = digest; return nil },

@@ -61,22 +61,35 @@ func variants(now store.View, name string) ([]string, error) {
 	if !ok {
 		return []string{name}, nil
 	}
-	objs, err := now.List(v.stem+"_", "", "/", 1000)
-	if err != nil {
-		return nil, err
-	}
+	all, err := family(now, v.stem)
 	var names []string
 	hasOriginal := false
-	for _, o := range objs {
-		if other, ok := parseVariant(o.Name); ok && other.stem == v.stem {
-			names = append(names, o.Name)
-			hasOriginal = hasOriginal || other.suffix == original
-		}
+	for _, m := range all {
+		names = append(names, m.Name)
+		hasOriginal = hasOriginal || m.suffix == original
 	}
 	if !hasOriginal {
-		return []string{name}, nil
+		names = []string{name}
 	}
-	return names, nil
+	return names, err
+}
+
+// member is an object with its name taken apart.
+type member struct {
+	variantName
+	store.Object
+}
+
+// family returns the original and the variants of a stem.
+func family(now store.View, stem string) ([]member, error) {
+	objs, err := now.List(stem+"_", "", "/", 1000)
+	var all []member
+	for _, o := range objs {
+		if v, ok := parseVariant(o.Name); ok && v.stem == stem {
+			all = append(all, member{v, o})
+		}
+	}
+	return all, err
 }
 
 // replace adds to ch what goes when the blob called name is put anew: staged blocks,
@@ -92,10 +105,10 @@ func dropMade(now store.View, ch *store.Change, name string) error {
 	if !ok || v.suffix != original {
 		return nil
 	}
-	objs, err := now.List(v.stem+"_", "", "/", 1000)
-	for _, o := range objs {
-		if other, ok := parseVariant(o.Name); ok && other.stem == v.stem && o.Original != (store.Digest{}) && o.Name != name {
-			ch.Delete = append(ch.Delete, o.Name)
+	all, err := family(now, v.stem)
+	for _, m := range all {
+		if m.Original != (store.Digest{}) && m.Name != name {
+			ch.Delete = append(ch.Delete, m.Name)
 		}
 	}
 	return err
@@ -189,18 +202,16 @@ func (s *Server) madeVariant(v variantName, size int) (string, error) {
 // lookForVariant returns the original of a variant, or the name of the variant
 // where there is one already, perhaps with another extension.
 func lookForVariant(now store.View, v variantName) (from store.Object, there string, err error) {
-	objs, err := now.List(v.stem+"_", "", "/", 1000)
+	all, err := family(now, v.stem)
 	if err != nil {
 		return store.Object{}, "", err
 	}
-	for _, o := range objs {
-		other, ok := parseVariant(o.Name)
+	for _, m := range all {
 		switch {
-		case !ok || other.stem != v.stem:
-		case other.suffix == v.suffix:
-			return store.Object{}, o.Name, nil
-		case other.suffix == original && o.Width > 0 && from.Name == "":
-			from = o
+		case m.suffix == v.suffix:
+			return store.Object{}, m.Name, nil
+		case m.suffix == original && m.Width > 0 && from.Name == "":
+			from = m.Object
 		}
 	}
 	if from.Name == "" {

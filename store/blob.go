@@ -12,12 +12,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // blobs is the directory of blob files and their staging area. stage may be
 // called concurrently; the methods that change blobs/ hold Disk.commit.
 type blobs struct {
 	dir   string // holds blobs/ and tmp/
+	now   func() time.Time
 	later *flusher
 	made  [1 << 16]bool // fan-out directories that are known to be on the disk
 }
@@ -58,21 +60,25 @@ func (b *blobs) stage(o *Object, item Item) (*staged, error) {
 		return nil, fmt.Errorf("store: stage: %w", err)
 	}
 	s := &staged{file: f, path: f.Name()}
-	if err := s.fill(o, item, b.later == nil); err != nil {
+	if err := s.fill(o, item, b.now, b.later == nil); err != nil {
 		s.discard()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *staged) fill(o *Object, item Item, durable bool) error {
+func (s *staged) fill(o *Object, item Item, now func() time.Time, durable bool) error {
 	sum, crc := sha256.New(), crc32.New(castagnoli)
 	n, err := io.Copy(io.MultiWriter(s.file, sum, crc), item.Body)
 	sum.Sum(o.Digest[:0])
 	o.CRC, o.Size = crc.Sum32(), n
+	if o.Created.IsZero() {
+		o.Created = now() // not when it began to arrive
+	}
 	if err == nil && item.Inspect != nil {
 		err = item.Inspect(o, io.NewSectionReader(s.file, 0, n))
 	}
+	roundTimes(o)
 	if err == nil {
 		err = checkFields(*o)
 	}
@@ -158,7 +164,10 @@ func (b *blobs) note(op byte, objs ...Object) error {
 	}
 	// looked at once in so many bytes
 	if before := end - o.Size; (before+int64(len(records)))/longLedger > before/longLedger {
-		return b.shorten(f, o)
+		var s *syncError
+		if shorter, err := b.shorten(f, o); shorter || errors.As(err, &s) {
+			return err
+		} // where there is no room for another file, the long one is as good
 	}
 	return b.synced(f)
 }
@@ -167,11 +176,11 @@ func (b *blobs) note(op byte, objs ...Object) error {
 const longLedger = 1 << 20
 
 // shorten replaces the file of o's blob, open as f, by one whose ledger has only
-// the names that are left, if that halves it.
-func (b *blobs) shorten(f *os.File, o Object) error {
+// the names that are left, if that halves it. It says whether it has.
+func (b *blobs) shorten(f *os.File, o Object) (bool, error) {
 	objs, _, err := readLedger(f.Name(), o.Digest, o.Size)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var records []byte
 	for _, o := range objs {
@@ -179,22 +188,20 @@ func (b *blobs) shorten(f *os.File, o Object) error {
 	}
 	info, err := f.Stat()
 	if err != nil || int64(len(records)) > (info.Size()-o.Size)/2 {
-		return errors.Join(err, b.synced(f))
+		return false, err
 	}
 	fresh, err := os.CreateTemp(b.tmp(), "*")
 	if err != nil {
-		return fmt.Errorf("store: shorten: %w", err)
+		return false, err
 	}
 	s := &staged{file: fresh, path: fresh.Name()}
 	defer s.discard()
 	_, err = io.Copy(fresh, io.MultiReader(io.NewSectionReader(f, 0, o.Size), bytes.NewReader(records)))
-	if err != nil {
-		return fmt.Errorf("store: shorten: %w", err)
+	if err := errors.Join(err, b.synced(fresh), fresh.Close()); err != nil {
+		return false, err
 	}
-	if err := errors.Join(b.synced(fresh), fresh.Close()); err != nil {
-		return err
-	}
-	return b.place(s, o)
+	err = b.place(s, o)
+	return err == nil, err
 }
 
 // synced forces a file to the disk, now or later.

@@ -92,7 +92,7 @@ func open(dir string, opt Options) (*Disk, error) {
 }
 
 func newDisk(dir string, opt Options) *Disk {
-	d := &Disk{opt: opt, blobs: blobs{dir: dir}, stop: make(chan struct{})}
+	d := &Disk{opt: opt, blobs: blobs{dir: dir, now: opt.Now}, stop: make(chan struct{})}
 	if opt.Relaxed {
 		d.blobs.later = &flusher{paths: make(map[string]struct{})}
 	}
@@ -113,15 +113,7 @@ func (d *Disk) Apply(ch Change) ([]Object, error) {
 	}()
 	for i, item := range ch.Put {
 		objs[i] = item.Object
-		o := &objs[i]
-		if err := checkFields(*o); err != nil {
-			return nil, err
-		}
-		if o.Created.IsZero() {
-			o.Created = d.opt.Now()
-		}
-		roundTimes(o)
-		f, err := d.blobs.stage(o, item)
+		f, err := d.blobs.stage(&objs[i], item)
 		if err != nil {
 			return nil, d.fail(err)
 		}
@@ -204,10 +196,10 @@ func (d *Disk) edit(c *change, e Edit) error {
 		return err
 	}
 	o.Digest, o.CRC, o.Size = old.Digest, old.CRC, old.Size
+	roundTimes(&o)
 	if !o.Modified.Equal(old.Modified) && !o.Modified.After(old.LastModified()) {
 		o.Modified = old.LastModified().Add(time.Microsecond)
 	}
-	roundTimes(&o)
 	if err := checkFields(o); err != nil {
 		return err
 	}

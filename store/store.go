@@ -90,7 +90,8 @@ type Edit struct {
 }
 
 // Item is one object to be stored, replacing what had its name. Apply fills in
-// Digest, CRC and Size, and Created when it is zero.
+// Digest, CRC and Size, and Created, when it is zero, as the time when the bytes
+// were complete.
 type Item struct {
 	Object
 	// Body is read to its end. An error from it fails the whole Change and is returned.
