@@ -386,3 +386,25 @@ func TestAReplacementIsLaterThanWhatItReplaces(t *testing.T) {
 		t.Errorf("after Rebuild a is %q", got)
 	}
 }
+
+func TestALedgerThatCannotBeWrittenAnewStaysLong(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	d := openTest(t, dir, c, Options{})
+	defer d.Close()
+	put(t, d, item("a", "x"))
+	if err := os.Remove(d.blobs.tmp()); err != nil { // as a disk without room
+		t.Fatal(err)
+	}
+	for range 40 {
+		_, err := d.Apply(Change{Edit: []Edit{{"a", func(o *Object) error {
+			o.Attributes = map[string]string{"k": strings.Repeat("v", maxAttributes-10)}
+			return nil
+		}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if info, err := os.Stat(blobFiles(t, dir)[0]); err != nil || info.Size() < longLedger || d.Ready() != nil {
+		t.Errorf("the file has %d bytes, %v, %v", info.Size(), err, d.Ready())
+	}
+}
