@@ -1,0 +1,105 @@
+package jpeg
+
+import "tintype/thumb/sample"
+
+// decoder is one Decode under way.
+type decoder struct {
+	pic   *Picture
+	shape shape
+	check func() error
+	sink  func(c, y int, band sample.Plane) error
+
+	bits     bitReader
+	block    block
+	dc, ac   []*table // at least as many as a scan has needed, to be used again
+	bands    [4]band
+	coefs    [4]coefficients // of a progressive picture
+	lastScan [4]int          // the last scan that has the component; -1: none
+
+	// Where the scan is.
+	pred     [4]int64 // DC coefficient of the block before, by component
+	eobRun   int      // blocks to come without AC coefficients
+	interval int      // MCUs between restart markers
+	left     int      // MCUs before the next
+	restarts int      // markers passed
+}
+
+// band is a row of MCUs of one component, or a row of its blocks, as the scan has it.
+type band struct {
+	pix    []uint8
+	stride int
+	step   int // blocks from MCU to MCU
+	height int // rows of samples that the scan decodes together
+	size   Size
+}
+
+// Decode decodes the picture at scale n/8, from 1 to 8, and hands out each component's rows band by band: sink is told the
+// component and the first row's y, and may use the band until it returns. A component's bands come in order and together make up
+// its Size. Those of different components take turns, MCU row by MCU row, unless the file has them one after the other; so no more
+// than a band of a picture is in memory, or all coefficients that are wanted if it is progressive. Of a component that no scan
+// has, all samples are 128.
+//
+// check is called before each row of MCUs of each scan. The first error of check or sink ends the decoding, and is returned as it
+// is. Other errors wrap ErrDamaged; rows before the damage have been handed out by then. Decode panics on another n.
+func (p *Picture) Decode(n int, check func() error, sink func(c, y int, band sample.Plane) error) error {
+	checkScale(n)
+	d := &decoder{pic: p, shape: newShape(n), check: check, sink: sink}
+	d.bits.buf = make([]uint8, bitBufferSize)
+	d.lastScan = [4]int{-1, -1, -1, -1}
+	for i := range p.scans {
+		for _, c := range p.scans[i].components {
+			d.lastScan[c.index] = i
+		}
+	}
+	for c := range p.Components {
+		g := p.grid(c)
+		d.bands[c] = band{
+			pix:    make([]uint8, g.stride(n)*g.v*n),
+			stride: g.stride(n),
+			size:   p.Size(c, n),
+		}
+	}
+	if p.Progressive {
+		return d.progressive()
+	}
+	for i := range p.scans {
+		if err := d.sequentialScan(i); err != nil {
+			return err
+		}
+	}
+	return d.absent()
+}
+
+// emit hands out the band of component c that is the y-th of its scan.
+func (d *decoder) emit(c, y int) error {
+	b := &d.bands[c]
+	top := y * b.height
+	height := min(b.height, b.size.Height-top)
+	if height <= 0 { // all of it is over the edge
+		return nil
+	}
+	return d.sink(c, top, sample.Plane{Pix: b.pix, Stride: b.stride, Width: b.size.Width, Height: height})
+}
+
+// absent hands out the components that no scan has.
+func (d *decoder) absent() error {
+	for c := range d.pic.Components {
+		if d.lastScan[c] >= 0 {
+			continue
+		}
+		b := &d.bands[c]
+		b.height = d.shape.n
+		for i := range b.pix {
+			b.pix[i] = 128
+		}
+		for y := range ceilDiv(b.size.Height, b.height) {
+			if err := d.check(); err != nil {
+				return err
+			}
+			if err := d.emit(c, y); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
