@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/color"
 	"image/color/palette"
+	"image/draw"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
@@ -16,6 +17,15 @@ import (
 	"testing"
 
 	"golang.org/x/image/bmp"
+)
+
+// Markers of a JPEG.
+const (
+	markerRST0 = 0xd0
+	markerSOI  = 0xd8
+	markerEOI  = 0xd9
+	markerSOS  = 0xda
+	markerAPP1 = 0xe1
 )
 
 // file returns a picture of testdata/pictures.
@@ -88,7 +98,9 @@ func difference(t testing.TB, a, b image.Image) float64 {
 	if a.Bounds().Size() != b.Bounds().Size() {
 		t.Fatalf("compare %v with %v", a.Bounds(), b.Bounds())
 	}
-	p, q := toRGBA(plain(a)), toRGBA(plain(b))
+	p, q := image.NewRGBA(image.Rectangle{Max: a.Bounds().Size()}), image.NewRGBA(image.Rectangle{Max: a.Bounds().Size()})
+	draw.Draw(p, p.Rect, a, a.Bounds().Min, draw.Src)
+	draw.Draw(q, q.Rect, b, b.Bounds().Min, draw.Src)
 	sum := 0
 	for i := range p.Pix {
 		sum += max(int(p.Pix[i]), int(q.Pix[i])) - min(int(p.Pix[i]), int(q.Pix[i]))

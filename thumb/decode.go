@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"image"
+	"image/draw"
 	"image/gif"
-	"image/jpeg"
-	"image/png"
 	"io"
 	"time"
 
@@ -14,39 +13,103 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// decode returns the pixels of data, which hdr is the header of, as stored: not turned yet. It gives up at until.
-//
-// The image is of one of the kinds that plain returns, with its first pixel at 0,0 and the size of the header. The resizer relies
-// on that: it works in goroutines of its own, where no panic can be caught.
-func decode(data []byte, hdr header, until time.Time) (image.Image, error) {
-	var img image.Image
+// open returns the source for thumbnails of the wanted sizes, which gives up at until. Of a JPEG or a PNG nothing is decoded before
+// its rows are asked for; the decoders of other formats know frames only.
+func (hdr header) open(data []byte, wanted []image.Point, until time.Time) (*source, error) {
+	switch hdr.format {
+	case JPEG:
+		return jpegSource(hdr.jpeg, hdr.scale(wanted), checkUntil(until)), nil
+	case PNG:
+		return pngSource(hdr.png, checkUntil(until)), nil
+	}
+	img, err := hdr.decodeFrame(data, until)
+	if err != nil {
+		return nil, err
+	}
+	return frameSource(img), nil
+}
+
+// scale returns the n/8 at which a JPEG is decoded for all of the wanted sizes.
+func (hdr header) scale(wanted []image.Point) int {
+	n := 1
+	for _, size := range wanted {
+		w, h := hdr.orientation.size(size.X, size.Y)
+		n = max(n, scaleFor(hdr.width, hdr.height, w, h))
+	}
+	return n
+}
+
+// need returns how many bytes it may take to make thumbnails of the wanted sizes.
+func (hdr header) need(wanted []image.Point) int64 {
+	var l layout
+	need := hdr.frameNeed()
+	switch hdr.format {
+	case JPEG:
+		n := hdr.scale(wanted)
+		l, need = jpegLayout(hdr.jpeg, n), hdr.jpeg.Need(n)
+	case PNG:
+		l, need = pngLayout(hdr.png), hdr.png.Need()
+	default:
+		l = alike(rgba, 4, hdr.width, hdr.height)
+	}
+	for _, size := range wanted {
+		need += l.need(size.X, size.Y, hdr.orientation)
+	}
+	return need
+}
+
+// convertNeed returns how many bytes it may take to Convert to w x h.
+func (hdr header) convertNeed(w, h int) int64 {
+	var l layout
+	var need int64
+	switch hdr.format {
+	case JPEG:
+		l, need = jpegLayout(hdr.jpeg, 8), hdr.jpeg.Need(8)
+	case PNG:
+		l, need = pngLayout(hdr.png), hdr.png.Need()
+	default:
+		l, need = alike(rgba, 4, hdr.width, hdr.height), hdr.frameNeed()
+	}
+	need += int64(w) * int64(h) * encodingBytes
+	w, h = hdr.orientation.size(w, h)
+	for _, p := range l.planes { // itself, after the first of two passes, after the second, and turned
+		need += int64(p.Width)*int64(p.Height) + int64(w)*int64(p.Height) + 2*int64(w)*int64(h)
+	}
+	return need
+}
+
+// frameNeed returns the bytes that decodeFrame allocates, by what the decoders were seen to take for a pixel.
+func (hdr header) frameNeed() int64 {
+	const fixed = 1 << 20
+	frame := int64(hdr.width) * int64(hdr.height)
+	switch hdr.format {
+	case GIF: // indices, and a canvas that they may lie on
+		return fixed + 5*frame
+	case WebP: // a frame with alpha of its own, joined, and a canvas
+		return fixed + 11*frame
+	}
+	return fixed + 4*frame
+}
+
+// decodeFrame returns the pixels of a GIF, BMP or WebP, whose header hdr is, as stored, for imageSource: of the size that the header
+// promised. It gives up at until.
+func (hdr header) decodeFrame(data []byte, until time.Time) (image.Image, error) {
 	r := &deadlineReader{r: bytes.NewReader(data), until: until}
 	if hdr.format == WebP {
 		r.r = hdr.webp.plain()
 	}
-	err := guarded(func() error {
-		m, err := decodePixels(r, hdr.format)
-		if err != nil {
-			if r.expired {
-				return fmt.Errorf("%w: %v of %dx%d", ErrTooSlow, hdr.format, hdr.width, hdr.height)
-			}
-			return err
-		}
-		img, err = onCanvas(plain(m), m.Bounds(), hdr)
-		return err
-	})
-	if err != nil {
+	m, err := decodePixels(r, hdr.format)
+	switch {
+	case err != nil && r.expired:
+		return nil, fmt.Errorf("%w: %v of %dx%d", ErrTooSlow, hdr.format, hdr.width, hdr.height)
+	case err != nil:
 		return nil, err
 	}
-	return img, nil
+	return onCanvas(m, hdr)
 }
 
 func decodePixels(r io.Reader, f Format) (image.Image, error) {
 	switch f {
-	case JPEG:
-		return jpeg.Decode(r)
-	case PNG:
-		return png.Decode(r)
 	case GIF:
 		return gif.Decode(r) // reads no further than the first frame
 	case BMP:
@@ -65,12 +128,12 @@ func decodePixels(r io.Reader, f Format) (image.Image, error) {
 	return nil, ErrFormat
 }
 
-// onCanvas puts img where the file wants it: at bounds for a GIF, at its frame for a WebP. What it leaves open is transparent. A
+// onCanvas puts img where the file wants it: at its bounds for a GIF, at its frame for a WebP. What it leaves open is transparent. A
 // picture that is not of the size that its header promised was never held against the limits.
-func onCanvas(img image.Image, bounds image.Rectangle, hdr header) (image.Image, error) {
-	at := bounds
+func onCanvas(img image.Image, hdr header) (image.Image, error) {
+	at := img.Bounds()
 	if hdr.format == WebP {
-		at = bounds.Add(hdr.webp.frame.Min)
+		at = at.Add(hdr.webp.frame.Min)
 	}
 	canvas := image.Rect(0, 0, hdr.width, hdr.height)
 	if at == canvas {
@@ -80,7 +143,7 @@ func onCanvas(img image.Image, bounds image.Rectangle, hdr header) (image.Image,
 		return nil, fmt.Errorf("%v pixels for a canvas of %v", at, canvas)
 	}
 	out := image.NewRGBA(canvas)
-	put(out, at.Min, img)
+	draw.Draw(out, at, img, img.Bounds().Min, draw.Src)
 	return out, nil
 }
 

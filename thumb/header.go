@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
 	"image/gif"
-	"image/jpeg"
-	"image/png"
 
 	"golang.org/x/image/bmp"
+
+	"tintype/thumb/jpeg"
+	"tintype/thumb/png"
 )
 
 // header is what the bytes before the pixels say. Its sides have been held against the limits.
@@ -18,8 +18,10 @@ type header struct {
 	format        Format
 	width, height int // as stored; of an animation, the canvas
 	orientation   orientation
-	cmyk          bool     // a JPEG of four channels
-	webp          webpFile // of a WebP
+
+	jpeg *jpeg.Picture // of a JPEG
+	png  *png.Picture  // of a PNG
+	webp webpFile      // of a WebP
 }
 
 func (hdr header) picture() Picture {
@@ -27,13 +29,14 @@ func (hdr header) picture() Picture {
 	return Picture{Format: hdr.format, Width: w, Height: h}
 }
 
-// readHeader is the gate: whatever decodes pixels does so with a header from here.
-func readHeader(data []byte, lim Limits) (header, error) {
+// readHeader is the gate: whatever decodes pixels does so with a header from here, of the whole file. With only its head, a JPEG or
+// a PNG may be cut off or broken behind what is needed to tell its size; there is no decoding it then.
+func readHeader(data []byte, lim Limits, whole bool) (header, error) {
 	hdr := header{format: Sniff(data), orientation: upright}
 	if hdr.format == 0 {
 		return header{}, fmt.Errorf("%w: %d bytes beginning %q", ErrFormat, len(data), data[:min(len(data), 8)])
 	}
-	if err := guarded(func() error { return hdr.readSize(data) }); err != nil {
+	if err := guarded(func() error { return hdr.read(data, whole) }); err != nil {
 		return header{}, err
 	}
 	if hdr.width < 1 || hdr.height < 1 {
@@ -42,47 +45,48 @@ func readHeader(data []byte, lim Limits) (header, error) {
 	if err := lim.check(hdr.width, hdr.height); err != nil {
 		return header{}, err
 	}
-	switch hdr.format {
-	case JPEG:
-		found := walkJPEG(data)
-		if hdr.cmyk && !found.adobe { // the decoder finds out after its work
-			return header{}, fmt.Errorf("%w: CMYK without Adobe's marker", ErrDamaged)
-		}
-		if err := checkScans(found.scans, hdr.width, hdr.height); err != nil {
+	if hdr.jpeg != nil {
+		if err := checkScans(hdr.jpeg.Scans, hdr.width, hdr.height); err != nil {
 			return header{}, err
 		}
-		hdr.orientation = found.orientation
-	case PNG:
-		hdr.orientation = pngOrientation(data)
-	case WebP:
-		hdr.orientation = exifOrientation(hdr.webp.exif)
 	}
 	return hdr, nil
 }
 
-func (hdr *header) readSize(data []byte) error {
+func (hdr *header) read(data []byte, whole bool) error {
 	var c image.Config
+	var exif []byte
 	var err error
-	r := bytes.NewReader(data)
 	switch hdr.format {
 	case JPEG:
-		c, err = jpeg.DecodeConfig(r)
-		hdr.cmyk = c.ColorModel == color.CMYKModel
+		parse := jpeg.ParseHead
+		if whole {
+			parse = jpeg.Parse
+		}
+		if hdr.jpeg, err = parse(data); err == nil {
+			c.Width, c.Height, exif = hdr.jpeg.Width, hdr.jpeg.Height, hdr.jpeg.Exif
+		}
 	case PNG:
-		c, err = png.DecodeConfig(r)
+		parse := png.ParseHead
+		if whole {
+			parse = png.Parse
+		}
+		if hdr.png, err = parse(data); err == nil {
+			c.Width, c.Height, exif = hdr.png.Width, hdr.png.Height, hdr.png.Exif
+		}
 	case GIF:
-		c, err = gif.DecodeConfig(r)
+		c, err = gif.DecodeConfig(bytes.NewReader(data))
 	case BMP:
-		c, err = bmp.DecodeConfig(r)
+		c, err = bmp.DecodeConfig(bytes.NewReader(data))
 	case WebP:
 		hdr.webp, err = parseWebP(data)
-		c.Width, c.Height = hdr.webp.canvas.X, hdr.webp.canvas.Y
+		c.Width, c.Height, exif = hdr.webp.canvas.X, hdr.webp.canvas.Y, hdr.webp.exif
 	}
-	hdr.width, hdr.height = c.Width, c.Height
+	hdr.width, hdr.height, hdr.orientation = c.Width, c.Height, exifOrientation(exif)
 	return err
 }
 
-// guarded calls f, which runs a decoder on a stranger's bytes, and returns its error as ErrDamaged. A panic of the decoder is one
+// guarded calls f, which decodes a stranger's bytes, and gives its error the kind that callers know. A panic of a decoder is damage
 // too: it is our server that would end, for a picture that is of no use anyway.
 func guarded(f func() error) (err error) {
 	defer func() {
@@ -90,11 +94,14 @@ func guarded(f func() error) (err error) {
 			err = fmt.Errorf("%w: the decoder panicked: %v", ErrDamaged, p)
 		}
 	}()
-	if err := f(); err != nil {
-		if errors.Is(err, ErrTooSlow) {
-			return err
-		}
+	switch err := f(); {
+	case err == nil, errors.Is(err, ErrTooSlow):
+		return err
+	case errors.Is(err, jpeg.ErrScans):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case errors.Is(err, jpeg.ErrUnsupported), errors.Is(err, bmp.ErrUnsupported):
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	default:
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	return nil
 }

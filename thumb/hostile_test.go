@@ -40,8 +40,8 @@ func refusedByHeader(t testing.TB) []hostile {
 		{"JPEG one pixel too wide", hugeJPEG(0xc0, 32768, 1), ErrTooLarge},
 		{"JPEG one row over 50 megapixels", hugeJPEG(0xc0, 10000, 5001), ErrTooLarge},
 		{"JPEG of no height", hugeJPEG(0xc0, 100, 0), ErrDamaged},
-		{"lossless JPEG", hugeJPEG(0xc3, 100, 100), ErrDamaged},
-		{"arithmetic JPEG", hugeJPEG(0xc9, 100, 100), ErrDamaged},
+		{"lossless JPEG", hugeJPEG(0xc3, 100, 100), ErrUnsupported},
+		{"arithmetic JPEG", hugeJPEG(0xc9, 100, 100), ErrUnsupported},
 		{"JPEG of 101 scans", scansJPEG(64, 64, 101), ErrTooLarge},
 		{"JPEG of 1001 scans", scansJPEG(5000, 5000, 1001), ErrTooLarge},
 		{"JPEG of 190000 scans", scansJPEG(5000, 5000, 190_000), ErrTooLarge},
@@ -50,18 +50,18 @@ func refusedByHeader(t testing.TB) []hostile {
 		{"JPEG that is all padding", append([]byte{0xff, 0xd8}, bytes.Repeat([]byte{0xff}, 8<<20)...), ErrDamaged},
 		{"JPEG without a picture", []byte("\xff\xd8\xff\xd9"), ErrDamaged},
 		{"JPEG with two frames", append(jpegHead(0xc0, 8, 8), jpegHead(0xc0, 9, 9)[2:]...), ErrDamaged},
-		{"CMYK JPEG without Adobe's marker", bytes.Replace(file(t, "cmyk.jpg"), []byte("Adobe"), []byte("Abode"), 1), ErrDamaged},
+		{"CMYK JPEG without Adobe's marker", bytes.Replace(file(t, "cmyk.jpg"), []byte("Adobe"), []byte("Abode"), 1), ErrUnsupported},
 		{"GIF of 65535x65535", []byte("GIF89a\xff\xff\xff\xff\x00\x00\x00,"), ErrTooLarge},
 		{"GIF one row over 50 megapixels", []byte("GIF89a\x10\x27\x89\x13\x00\x00\x00"), ErrTooLarge},
 		{"GIF of no width", []byte("GIF89a\x00\x00\x89\x13\x00\x00\x00"), ErrDamaged},
 		{"GIF that is also a script", []byte("GIF89a/*\x00\x00*/=1;alert(1)//"), ErrDamaged},
-		{"BMP of 2 billion pixels a side", headerBMP(1<<31-1, 1<<31-1, 24, 0), ErrDamaged},
+		{"BMP of 2 billion pixels a side", headerBMP(1<<31-1, 1<<31-1, 24, 0), ErrUnsupported},
 		{"BMP upside down and endless", headerBMP(10, -1<<31, 24, 0), ErrTooLarge},
 		{"BMP one pixel too wide", headerBMP(32768, 1, 24, 0), ErrTooLarge},
-		{"BMP of negative width", headerBMP(-10, 10, 24, 0), ErrDamaged},
+		{"BMP of negative width", headerBMP(-10, 10, 24, 0), ErrUnsupported},
 		{"BMP of nothing", headerBMP(0, 0, 24, 0), ErrDamaged},
-		{"BMP that is compressed", headerBMP(10, 10, 8, 1), ErrDamaged},
-		{"BMP of 16 bits", headerBMP(10, 10, 16, 0), ErrDamaged},
+		{"BMP that is compressed", headerBMP(10, 10, 8, 1), ErrUnsupported},
+		{"BMP of 16 bits", headerBMP(10, 10, 16, 0), ErrUnsupported},
 		{"WebP of 16383x16383", riff(vp8(16383, 16383)), ErrTooLarge},
 		{"lossless WebP of 16384x16384", riff(vp8l(16384, 16384)), ErrTooLarge},
 		{"WebP with a canvas of 16 million a side", riff(vp8x(2, 1<<24, 1<<24), chunk("ANMF", frame(10, 10)...)), ErrTooLarge},
@@ -243,7 +243,7 @@ func oneOfOurs(made []Thumbnail, err error) error {
 		}
 		return nil
 	}
-	for _, known := range []error{ErrFormat, ErrDamaged, ErrTooLarge, ErrTooSlow} {
+	for _, known := range []error{ErrFormat, ErrUnsupported, ErrDamaged, ErrTooLarge, ErrTooSlow} {
 		if errors.Is(err, known) && made == nil {
 			return nil
 		}

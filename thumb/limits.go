@@ -8,8 +8,10 @@ import (
 )
 
 var (
-	// ErrDamaged is returned when bytes begin like a picture but cannot be decoded, because they are broken, end early, or use
-	// a part of their format that the decoders don't know.
+	// ErrUnsupported is returned when a picture uses a part of its format that the decoders don't know, such as a JPEG of 12 bits.
+	ErrUnsupported = errors.New("thumb: unsupported kind of picture")
+
+	// ErrDamaged is returned when bytes begin like a picture but cannot be decoded, because they are broken or end early.
 	ErrDamaged = errors.New("thumb: damaged picture")
 
 	// ErrTooLarge is returned when a picture has more pixels, a longer side or more scans than the limits allow, or when one
@@ -26,22 +28,25 @@ type Limits struct {
 	// Pixels is the largest width x height; by default 50 million.
 	Pixels int
 
-	// Side is the longest width or height in pixels; by default 32767.
+	// Side is the longest width or height in pixels, at most 65535; by default 32767.
 	Side int
 
 	// Deadline is how long one picture may take to decode; by default 5 s. It is looked at whenever the decoder reads on, so
 	// the work on what it has read is finished.
 	Deadline time.Duration
+
+	// Admit is asked before memory in proportion to a picture is allocated, and told how many bytes that may be. It may wait. Its
+	// error is returned as it is; otherwise done is called when the memory is no longer used. nil admits everything.
+	Admit func(bytes int64) (done func(), err error)
 }
 
 const (
 	defaultPixels   = 50_000_000 // as imgproxy
 	defaultSide     = 32767
+	maxSide         = 65535 // as the resampler
 	defaultDeadline = 5 * time.Second
 
-	// An encoder writes about ten scans. The decoder goes over every pixel again for each, at about 2 ms a megapixel, and a scan
-	// can be 44 bytes long: both together hold a hostile file to about 2 s.
-	maxScans          = 100
+	// With jpeg.MaxScans: a scan costs about 2 ms a megapixel, so both together hold a hostile file to about 2 s.
 	maxScanMegapixels = 1000
 )
 
@@ -52,6 +57,7 @@ func (l Limits) withDefaults() Limits {
 	if l.Side <= 0 {
 		l.Side = defaultSide
 	}
+	l.Side = min(l.Side, maxSide)
 	if l.Deadline <= 0 {
 		l.Deadline = defaultDeadline
 	}
@@ -72,10 +78,28 @@ func (l Limits) check(w, h int) error {
 
 // checkScans refuses a JPEG of w x h that is built up in scans passes.
 func checkScans(scans, w, h int) error {
-	if scans > maxScans || float64(scans)*float64(w)*float64(h) > maxScanMegapixels*1e6 {
+	if float64(scans)*float64(w)*float64(h) > maxScanMegapixels*1e6 {
 		return fmt.Errorf("%w: %d scans of %dx%d", ErrTooLarge, scans, w, h)
 	}
 	return nil
+}
+
+// admit asks l.Admit.
+func (l Limits) admit(bytes int64) (done func(), err error) {
+	if l.Admit == nil {
+		return func() {}, nil
+	}
+	return l.Admit(bytes)
+}
+
+// checkUntil returns a function that says when it is too late.
+func checkUntil(until time.Time) func() error {
+	return func() error {
+		if !time.Now().Before(until) {
+			return ErrTooSlow
+		}
+		return nil
+	}
 }
 
 // deadlineReader reads from r until a moment has passed. Decoders take no context, but they all read.

@@ -3,7 +3,8 @@ package thumb
 import (
 	"bytes"
 	"encoding/binary"
-	"image"
+
+	"tintype/thumb/sample"
 )
 
 // orientation is how a picture is stored, as EXIF counts it: 1 is upright. The letter F, as stored:
@@ -21,6 +22,10 @@ const upright orientation = 1
 
 // swaps reports whether a picture stored so has its width and height exchanged.
 func (o orientation) swaps() bool { return o >= 5 }
+
+// flipsX and flipsY report whether what is shown from left to right, or from the top down if o swaps, is stored the other way round.
+func (o orientation) flipsX() bool { return o == 2 || o == 3 || o == 7 || o == 8 }
+func (o orientation) flipsY() bool { return o == 3 || o == 4 || o == 6 || o == 7 }
 
 // size returns the width and height that a viewer shows of a picture stored as w x h; and the other way round.
 func (o orientation) size(w, h int) (int, int) {
@@ -76,67 +81,38 @@ func shortOrientation(order binary.ByteOrder, entry []byte) orientation {
 	return orientation(value)
 }
 
-// turn returns img, stored as o, upright. img is one of the kinds that plain returns.
-func turn(img image.Image, o orientation) image.Image {
+// turn returns p, stored as o, upright. It may return p itself.
+func turn(p sample.Plane, o orientation) sample.Plane {
 	if o <= upright || o > 8 {
-		return img
+		return p
 	}
-	w, h := img.Bounds().Dx(), img.Bounds().Dy()
-	r := image.Rect(0, 0, w, h)
-	r.Max.X, r.Max.Y = o.size(w, h)
-	switch m := img.(type) {
-	case *image.Gray:
-		out := image.NewGray(r)
-		turnPlane(out.Pix, m.Pix, m.Stride, w, h, 1, o)
-		return out
-	case *image.NRGBA:
-		out := image.NewNRGBA(r)
-		turnPlane(out.Pix, m.Pix, m.Stride, w, h, 4, o)
-		return out
-	case *image.YCbCr:
-		if m.SubsampleRatio == image.YCbCrSubsampleRatio444 {
-			out := image.NewYCbCr(r, m.SubsampleRatio)
-			turnPlane(out.Y, m.Y, m.YStride, w, h, 1, o)
-			turnPlane(out.Cb, m.Cb, m.CStride, w, h, 1, o)
-			turnPlane(out.Cr, m.Cr, m.CStride, w, h, 1, o)
-			return out
-		}
-	}
-	// Chroma of half the size does not turn by itself: with an odd side, its samples would lie between other pixels.
-	m := toRGBA(img)
-	out := image.NewRGBA(r)
-	turnPlane(out.Pix, m.Pix, m.Stride, w, h, 4, o)
-	return out
-}
-
-// turnPlane fills dst with the w x h samples of size bytes each in src, stored as o, upright. Rows of dst follow each other without
-// a gap, those of src are stride bytes apart.
-func turnPlane(dst, src []byte, stride, w, h, size int, o orientation) {
-	right, down := (w-1)*size, (h-1)*stride // the last column and row
-	var at, dx, dy int                      // where the first sample of dst is in src; the step to its right and to below it
+	out := sample.New(o.size(p.Width, p.Height))
+	right, down := p.Width-1, (p.Height-1)*p.Stride // the last column and row
+	stride := p.Stride
+	var at, dx, dy int // where the first sample of out is in p; the step to its right and to below it
 	switch o {
 	case 2:
-		at, dx, dy = right, -size, stride
+		at, dx, dy = right, -1, stride
 	case 3:
-		at, dx, dy = right+down, -size, -stride
+		at, dx, dy = right+down, -1, -stride
 	case 4:
-		at, dx, dy = down, size, -stride
+		at, dx, dy = down, 1, -stride
 	case 5:
-		at, dx, dy = 0, stride, size
+		at, dx, dy = 0, stride, 1
 	case 6:
-		at, dx, dy = down, -stride, size
+		at, dx, dy = down, -stride, 1
 	case 7:
-		at, dx, dy = right+down, -stride, -size
+		at, dx, dy = right+down, -stride, -1
 	case 8:
-		at, dx, dy = right, stride, -size
+		at, dx, dy = right, stride, -1
 	}
-	outW, outH := o.size(w, h)
-	for y := range outH {
+	for y := range out.Height {
 		from := at + y*dy
-		for range outW {
-			copy(dst[:size], src[from:from+size])
-			dst = dst[size:]
+		row := out.Row(y)
+		for x := range row {
+			row[x] = p.Pix[from]
 			from += dx
 		}
 	}
+	return out
 }

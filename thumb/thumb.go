@@ -6,8 +6,9 @@ import (
 	"image"
 	"time"
 
-	"github.com/nfnt/resize"
 	"golang.org/x/image/webp"
+
+	"tintype/thumb/sample"
 )
 
 // Picture is what can be said about a picture without its pixels. Width and Height are those a viewer shows, after the EXIF
@@ -26,10 +27,10 @@ type Thumbnail struct {
 // Stat tells what picture data holds, from its headers only: it decodes no pixels and allocates nothing in proportion to them. A
 // JPEG's markers are counted to its end.
 //
-// It returns ErrFormat, ErrDamaged or ErrTooLarge where Make would for the same reason. The reverse does not hold: a picture that
-// Stat takes may still end early.
+// It returns ErrFormat, ErrUnsupported, ErrDamaged or ErrTooLarge where Make would for the same reason. The reverse does not hold: a
+// picture that Stat takes may still end early.
 func Stat(data []byte, lim Limits) (Picture, error) {
-	hdr, err := readHeader(data, lim)
+	hdr, err := readHeader(data, lim, false)
 	if err != nil {
 		return Picture{}, err
 	}
@@ -56,29 +57,60 @@ func StatHead(head []byte, lim Limits) (Picture, error) {
 // upright, without metadata. Sizes below 1 count as 1. The picture is decoded once; without sizes, Make only finds out whether it
 // can be.
 //
-// A JPEG gives JPEGs; another format gives PNGs where any pixel of the picture is not opaque, and JPEGs otherwise.
+// A JPEG gives JPEGs; another format gives PNGs where any pixel of the picture is not opaque, and JPEGs otherwise. The errors are
+// those of Stat, ErrTooSlow, and what lim.Admit returns.
 func Make(data []byte, lim Limits, sizes ...int) ([]Thumbnail, error) {
-	hdr, err := readHeader(data, lim)
+	hdr, err := readHeader(data, lim, true)
 	if err != nil {
 		return nil, err
 	}
-	img, err := decode(data, hdr, time.Now().Add(lim.withDefaults().Deadline))
+	wanted := hdr.fit(sizes)
+	done, err := lim.admit(hdr.need(wanted))
 	if err != nil {
 		return nil, err
 	}
-	to := JPEG
-	if !opaque(img) {
-		to = PNG
+	defer done()
+	var canvases []*canvas
+	var src *source
+	err = guarded(func() error {
+		src, err = hdr.open(data, wanted, time.Now().Add(lim.withDefaults().Deadline))
+		if err != nil {
+			return err
+		}
+		for _, size := range wanted {
+			canvases = append(canvases, src.newCanvas(size.X, size.Y, hdr.orientation))
+		}
+		return src.rows(func(plane, y int, band sample.Plane) error {
+			for _, c := range canvases {
+				c.take(plane, y, band)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
 	}
 	var made []Thumbnail
-	for _, size := range sizes {
-		w, h := Fit(hdr.width, hdr.height, size)
-		small := turn(resample(img, w, h, resize.Lanczos3), hdr.orientation)
-		t, err := encode(small, to)
+	for i, c := range canvases {
+		to := JPEG
+		if c.transparent = src.transparent; c.transparent {
+			to = PNG
+		}
+		t, err := c.encode(to)
 		if err != nil {
-			return nil, fmt.Errorf("thumb: make %d: %w", size, err)
+			return nil, fmt.Errorf("thumb: make %d: %w", sizes[i], err)
 		}
 		made = append(made, t)
 	}
 	return made, nil
+}
+
+// fit returns the thumbnails' sizes, upright.
+func (hdr header) fit(sizes []int) []image.Point {
+	pic := hdr.picture()
+	fitted := make([]image.Point, len(sizes))
+	for i, size := range sizes {
+		fitted[i].X, fitted[i].Y = Fit(pic.Width, pic.Height, size)
+	}
+	return fitted
 }

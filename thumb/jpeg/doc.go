@@ -13,7 +13,7 @@
 //   - an end-of-band run that is left at a scan's end is dropped, not carried over to the next;
 //   - fill bytes before a stuffed 0 are skipped between scans too;
 //   - a Huffman table with more codes than its lengths allow, an end-of-band run in a sequential scan, a side of 0 pixels and more
-//     than maxScans scans are refused;
+//     than MaxScans scans are refused;
 //   - a component without a scan is gray, not black.
 //
 // Samples stay as stored: planar, subsampled, in the file's own colours. Resizing and converting is the caller's.

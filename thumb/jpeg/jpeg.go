@@ -9,6 +9,9 @@ var ErrFormat = errors.New("not a JPEG")
 // components, four without the marker of Adobe that says how they mean colours.
 var ErrUnsupported = errors.New("unsupported kind of JPEG")
 
+// ErrScans is returned for a JPEG of more than MaxScans scans.
+var ErrScans = errors.New("JPEG with too many scans")
+
 // ErrDamaged is returned for a JPEG that breaks its format or ends early.
 var ErrDamaged = errors.New("damaged JPEG")
 
@@ -20,7 +23,7 @@ const (
 	YCbCr       // of JFIF: full range, BT.601
 	RGB
 	CMYK // as Adobe stores it: inverted, 255 is no ink
-	YCCK // the YCbCr of inverted CMY, and an inverted K
+	YCCK // the YCbCr of CMY, where 255 is all ink, and K as in CMYK
 )
 
 // Component is one of the colour planes, with its sampling factors (1 to 4): the plane has H samples where the one with the
@@ -37,7 +40,7 @@ type Picture struct {
 	Width, Height int // pixels, 1 to 65535
 	Model         Model
 	Progressive   bool
-	Scans         int    // 1 to maxScans
+	Scans         int    // 1 to MaxScans
 	Exif          []byte // payload of the first APP1 that begins "Exif\0\0", these six bytes included; nil: none. Part of data
 	Components    []Component
 

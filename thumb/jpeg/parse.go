@@ -3,6 +3,7 @@ package jpeg
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 )
 
@@ -26,8 +27,9 @@ const (
 	markerCOM   = 0xfe
 )
 
-// maxScans bounds what a Picture keeps. It is more than T.81 can use: four components of 64 coefficients in 14 steps each.
-const maxScans = 4 * 64 * 14
+// MaxScans bounds what a Picture keeps, and what Decode can cost. An encoder writes about ten scans, each of which goes over the
+// whole picture again, and a scan can be 44 bytes long.
+const MaxScans = 100
 
 // parser is a walk over the markers, and the state that they change on the way.
 type parser struct {
@@ -44,26 +46,52 @@ type parser struct {
 }
 
 // Parse walks the markers of data to its end, without decoding any of it. The Picture keeps data, which must not change while it is
-// in use. Errors wrap ErrFormat, ErrUnsupported or ErrDamaged; what only decoding can find is left to Decode.
-func Parse(data []byte) (*Picture, error) {
+// in use. Errors wrap ErrFormat, ErrUnsupported, ErrScans or ErrDamaged; what only decoding can find is left to Decode.
+func Parse(data []byte) (*Picture, error) { return parse(data, false) }
+
+// ParseHead is Parse for the beginning of a file. Once there was a frame header, that the data ends is no error, nor is what is wrong
+// behind the first scan header: Scans and Exif are what was found by then. Decode must not be called on what it returns.
+func ParseHead(head []byte) (*Picture, error) { return parse(head, true) }
+
+func parse(data []byte, head bool) (*Picture, error) {
 	if len(data) < 2 || data[0] != 0xff || data[1] != markerSOI {
 		return nil, fmt.Errorf("%w: %d bytes beginning %q", ErrFormat, len(data), data[:min(len(data), 8)])
 	}
 	p := parser{rest: data[2:]}
 	for {
 		marker, payload, err := p.next()
+		if err == nil && marker == markerEOI { // after it, a phone may put a whole film
+			break
+		}
+		if err == nil {
+			err = p.segment(marker, payload)
+		}
+		if head && p.suffices(err) {
+			break
+		}
 		if err != nil {
 			return nil, err
 		}
-		if marker == markerEOI { // after it, a phone may put a whole film
-			break
-		}
-		if err := p.segment(marker, payload); err != nil {
-			return nil, err
-		}
+	}
+	if len(p.pic.scans) == 0 && !head {
+		return nil, damaged("no scan")
 	}
 	return p.finish()
 }
+
+// suffices reports whether err, in the head of a file, is where its walk ends well.
+func (p *parser) suffices(err error) bool {
+	switch {
+	case errors.Is(err, errEnds):
+		return p.pic.Components != nil
+	case errors.Is(err, ErrDamaged), errors.Is(err, ErrUnsupported):
+		return len(p.pic.scans) > 0
+	}
+	return false
+}
+
+// errEnds is what is wrong with a file that ends early.
+var errEnds = fmt.Errorf("%w: ends early", ErrDamaged)
 
 // next returns the next marker and its payload, with rest after it. Bytes between segments are skipped, as are restart markers:
 // libjpeg and image/jpeg let them pass, because there are encoders that leave some behind a scan.
@@ -71,7 +99,7 @@ func (p *parser) next() (marker uint8, payload []byte, err error) {
 	for {
 		i := bytes.IndexByte(p.rest, 0xff)
 		if i < 0 || i+1 >= len(p.rest) {
-			return 0, nil, damaged("no end marker")
+			return 0, nil, fmt.Errorf("%w, without an end marker", errEnds)
 		}
 		marker = p.rest[i+1]
 		p.rest = p.rest[i+1:] // keeps a 0xff that may be the fill byte of the marker behind it
@@ -84,11 +112,14 @@ func (p *parser) next() (marker uint8, payload []byte, err error) {
 		case marker == markerEOI:
 			return marker, nil, nil
 		case len(p.rest) < 3:
-			return 0, nil, damaged("ends in a marker")
+			return 0, nil, fmt.Errorf("%w, in a marker", errEnds)
 		}
 		length := int(binary.BigEndian.Uint16(p.rest[1:])) // counts itself
-		if length < 2 || 1+length > len(p.rest) {
-			return 0, nil, damaged("marker %#x with length %d and %d bytes to come", marker, length, len(p.rest)-1)
+		if length < 2 {
+			return 0, nil, damaged("marker %#x with length %d", marker, length)
+		}
+		if 1+length > len(p.rest) {
+			return 0, nil, fmt.Errorf("%w, in a segment %#x of %d bytes", errEnds, marker, length)
 		}
 		payload, p.rest = p.rest[3:1+length], p.rest[1+length:]
 		return marker, payload, nil
@@ -137,8 +168,8 @@ func (p *parser) segment(marker uint8, payload []byte) error {
 // finish checks what only the end can tell.
 func (p *parser) finish() (*Picture, error) {
 	pic := &p.pic
-	if len(pic.scans) == 0 {
-		return nil, damaged("no scan")
+	if pic.Components == nil {
+		return nil, damaged("no frame")
 	}
 	pic.Scans = len(pic.scans)
 	switch len(pic.Components) {

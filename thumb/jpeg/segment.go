@@ -164,8 +164,8 @@ func (p *parser) scan(b []byte) error {
 	if pic.Components == nil {
 		return damaged("a scan before the frame")
 	}
-	if len(pic.scans) == maxScans {
-		return fmt.Errorf("%w: more than %d scans", ErrUnsupported, maxScans)
+	if len(pic.scans) == MaxScans {
+		return fmt.Errorf("%w: more than %d", ErrScans, MaxScans)
 	}
 	if len(b) < 6 || int(b[0]) > len(pic.Components) || len(b) != 4+2*int(b[0]) {
 		return damaged("scan header of %d bytes", len(b))

@@ -31,7 +31,7 @@ func BenchmarkRows(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if err := p.Rows(1<<30, never, func(int, []byte) error { return nil }); err != nil {
+				if err := p.Rows(never, func(int, []byte) error { return nil }); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -29,30 +29,49 @@ const (
 //
 // The Picture refers to data. The error is ErrFormat or ErrDamaged.
 func Parse(data []byte) (*Picture, error) {
-	if len(data) < len(signature) || string(data[:len(signature)]) != signature {
-		return nil, ErrFormat
+	p, err := parse(data, chunk)
+	if err != nil {
+		return nil, err
 	}
+	return p, nil
+}
+
+// ParseHead is Parse for the beginning of a file: once the header is right, the walk ends where a chunk is cut off or wrong, and
+// checksums are not computed. Rows must not be called on what it returns.
+func ParseHead(head []byte) (*Picture, error) {
+	p, err := parse(head, cut)
+	if p.Width == 0 {
+		return nil, err
+	}
+	return p, nil
+}
+
+// parse reads chunks as next splits them off. With an error, it returns what it has found.
+func parse(data []byte, next splitter) (*Picture, error) {
 	p, at := &Picture{}, start
+	if len(data) < len(signature) || string(data[:len(signature)]) != signature {
+		return p, ErrFormat
+	}
 	for i := range p.palette {
 		p.palette[i] = rgba{0, 0, 0, 255}
 	}
 	for rest := data[len(signature):]; ; {
-		kind, payload, after, err := chunk(rest)
+		kind, payload, after, err := next(rest)
 		if err != nil {
-			return nil, err
+			return p, err
 		}
 		if string(kind) == "IEND" {
 			if at != seenPixels || len(payload) != 0 {
-				return nil, damaged("IEND of %d bytes at stage %d", len(payload), at)
+				return p, damaged("IEND of %d bytes at stage %d", len(payload), at)
 			}
 			return p, nil
 		}
 		if at, err = p.take(at, kind, payload); err != nil {
-			return nil, err
+			return p, err
 		}
 		if string(kind) == "IDAT" && p.pixels == nil {
-			if after, err = pixelRun(rest); err != nil {
-				return nil, err
+			if after, err = pixelRun(rest, next); err != nil {
+				return p, err
 			}
 			p.pixels = rest[:len(rest)-len(after)]
 		}
@@ -60,8 +79,21 @@ func Parse(data []byte) (*Picture, error) {
 	}
 }
 
-// chunk splits off the first chunk.
+// chunk splits off the first chunk and holds it against its checksum.
 func chunk(data []byte) (kind, payload, after []byte, err error) {
+	kind, payload, after, err = cut(data)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	end := 8 + len(payload)
+	if crc32.ChecksumIEEE(data[4:end]) != binary.BigEndian.Uint32(data[end:]) {
+		return nil, nil, nil, damaged("checksum of %q", kind)
+	}
+	return kind, payload, after, nil
+}
+
+// cut splits off the first chunk.
+func cut(data []byte) (kind, payload, after []byte, err error) {
 	if len(data) < chunkFrame {
 		return nil, nil, nil, damaged("no IEND")
 	}
@@ -69,17 +101,16 @@ func chunk(data []byte) (kind, payload, after []byte, err error) {
 	if n > uint64(len(data)-chunkFrame) {
 		return nil, nil, nil, damaged("%q of %d bytes, %d left", data[4:8], n, len(data)-chunkFrame)
 	}
-	body, tail := data[4:8+n], data[8+n:]
-	if crc32.ChecksumIEEE(body) != binary.BigEndian.Uint32(tail) {
-		return nil, nil, nil, damaged("checksum of %q", body[:4])
-	}
-	return body[:4], body[4:], tail[4:], nil
+	return data[4:8], data[8 : 8+n], data[chunkFrame+n:], nil
 }
 
+// splitter is chunk or cut.
+type splitter func(data []byte) (kind, payload, after []byte, err error)
+
 // pixelRun returns what follows the IDAT chunks at the start of data.
-func pixelRun(data []byte) ([]byte, error) {
+func pixelRun(data []byte, next splitter) ([]byte, error) {
 	for len(data) >= chunkFrame && string(data[4:8]) == "IDAT" {
-		_, _, after, err := chunk(data)
+		_, _, after, err := next(data)
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +163,6 @@ func (p *Picture) header(b []byte) error {
 	if w < 1 || h < 1 || w > math.MaxInt32 || h > math.MaxInt32 || h > math.MaxInt/8/w {
 		return damaged("%dx%d", w, h)
 	}
-	p.Width, p.Height = int(w), int(h)
 	p.depth, p.kind = int(b[8]), colorType(b[9])
 	if !valid(p.kind, p.depth) {
 		return damaged("colour type %d of %d bits", p.kind, p.depth)
@@ -143,6 +173,7 @@ func (p *Picture) header(b []byte) error {
 	p.Interlaced = b[12] == 1
 	p.Gray = p.kind == gray || p.kind == grayAlpha
 	p.Alpha = p.kind == grayAlpha || p.kind == trueAlpha
+	p.Width, p.Height = int(w), int(h) // last: with a width, the header is right
 	return nil
 }
 

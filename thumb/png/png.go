@@ -13,9 +13,6 @@ var (
 
 	// ErrDamaged is returned when a PNG is broken, ends early, or breaks a rule that image/png insists on.
 	ErrDamaged = errors.New("png: damaged picture")
-
-	// ErrTooLarge is returned when an interlaced picture needs a larger frame than is allowed.
-	ErrTooLarge = errors.New("png: interlaced picture too large")
 )
 
 // Picture is a PNG that has been parsed, but for its pixels.
@@ -91,7 +88,8 @@ func (p *Picture) frameBytes() int64 {
 	return int64(p.Width) * int64(p.Height) * int64(p.Channels())
 }
 
-// Need returns how many bytes of memory Rows allocates, to within a few hundred.
+// Need returns how many bytes of memory Rows allocates, to within a few hundred. Without interlacing they are about 150 KiB and three
+// rows; an interlaced picture needs a frame of Width*Height*Channels() bytes besides, so look before you call Rows.
 func (p *Picture) Need() int64 {
 	row := p.rowBytes(p.Width)
 	need := inflate.Size(1+row) + readerBytes + 2*(row+rowSlack)
@@ -107,17 +105,10 @@ const readerBytes = 22 << 10
 // Rows decodes the pixels and calls sink with each row from y = 0 on, of Width*Channels() bytes. The row is gone when sink returns,
 // and sink must not change it: the next row is decoded from it.
 //
-// frame bounds the frame of Width*Height*Channels() bytes that an interlaced picture needs: the error is ErrTooLarge when it would
-// have more bytes than that. Without interlacing it has no meaning.
-//
 // check is called before anything is allocated, and then after no more than 64 KiB or one row of work, whichever is longer, about
 // every 50 ms at worst; its error, and that of sink, ends Rows and is returned as it is. Any other error is ErrDamaged, with what is
 // wrong.
-func (p *Picture) Rows(frame int64, check func() error, sink func(y int, row []byte) error) error {
-	if p.frameBytes() > frame {
-		return fmt.Errorf("%w: %dx%d with %d bytes a pixel, a frame may have %d bytes", ErrTooLarge, p.Width, p.Height, p.Channels(),
-			frame)
-	}
+func (p *Picture) Rows(check func() error, sink func(y int, row []byte) error) error {
 	if err := check(); err != nil {
 		return err
 	}

@@ -46,6 +46,6 @@ func benchmark(b *testing.B, planes []struct{ sw, sh, w, h int }, orientation in
 
 func BenchmarkWeights(b *testing.B) {
 	for b.Loop() {
-		newAxis(geometry{1500, 1500, 1024})
+		newAxis(geometry{1500, 0, 1500, 1024})
 	}
 }

@@ -24,7 +24,7 @@ func sameBytes(t *testing.T, p sample.Plane, src Source, w, h int) {
 // plainly scales p with the weights and the rounding of the engines, one sample after the other, and checks that nothing overflows.
 func plainly(p sample.Plane, src Source, w, h int) sample.Plane {
 	src = src.whole()
-	down, across := newAxis(geometry{src.Height, src.ExtentY, h}), newAxis(geometry{src.Width, src.ExtentX, w})
+	down, across := newAxis(geometry{src.Height, src.Y, src.ExtentY, h}), newAxis(geometry{src.Width, src.X, src.ExtentX, w})
 	tall := make([]int, src.Width)
 	out := sample.New(w, h)
 	dot := func(a *axis, i, shift int, sample func(int) int) int {

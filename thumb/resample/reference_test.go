@@ -53,7 +53,7 @@ func exact(p sample.Plane, src Source, w, h int) []float64 {
 	}
 	tall := make([]float64, h*p.Width)
 	for y := range h {
-		kernel(src.ExtentY, h, y, p.Height, func(from int, weight float64) {
+		kernel(src.Y, src.ExtentY, h, y, p.Height, func(from int, weight float64) {
 			for x := range p.Width {
 				tall[y*p.Width+x] += weight * float64(p.Pix[from*p.Stride+x])
 			}
@@ -61,7 +61,7 @@ func exact(p sample.Plane, src Source, w, h int) []float64 {
 	}
 	out := make([]float64, h*w)
 	for x := range w {
-		kernel(src.ExtentX, w, x, p.Width, func(from int, weight float64) {
+		kernel(src.X, src.ExtentX, w, x, p.Width, func(from int, weight float64) {
 			for y := range h {
 				out[y*w+x] += weight * tall[y*p.Width+from]
 			}
@@ -71,9 +71,9 @@ func exact(p sample.Plane, src Source, w, h int) []float64 {
 }
 
 // kernel calls add for each sample of a side that counts for sample i of size.
-func kernel(extent float64, size, i, side int, add func(from int, weight float64)) {
+func kernel(origin, extent float64, size, i, side int, add func(from int, weight float64)) {
 	scale := extent / float64(size)
-	at := (float64(i) + 0.5) * scale
+	at := origin + (float64(i)+0.5)*scale
 	wide := math.Max(1, scale)
 	sinc := func(x float64) float64 {
 		if x == 0 {
@@ -82,7 +82,7 @@ func kernel(extent float64, size, i, side int, add func(from int, weight float64
 		return math.Sin(math.Pi*x) / (math.Pi * x)
 	}
 	for pass, sum := 0, 0.0; pass < 2; pass++ {
-		for s := int(at - 3*wide - 2); s <= int(at+3*wide+2); s++ {
+		for s := int(math.Floor(at-3*wide)) - 2; s <= int(at+3*wide)+2; s++ {
 			d := (float64(s) + 0.5 - at) / wide
 			if math.Abs(d) >= 3 {
 				continue

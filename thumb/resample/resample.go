@@ -17,16 +17,16 @@ import (
 	"tintype/thumb/sample"
 )
 
-const (
-	maxSource = 32767 // samples on a side
-	maxTarget = 10000
-)
+// maxSide is how many samples a side may have, of the source and of the result.
+const maxSide = 65535
 
-// Source describes the rows that are to come: Width x Height samples, 1 to 32767 each, of which the picture covers the left and
-// upper ExtentX x ExtentY. An extent may be a fraction, as where a JPEG is decoded at 3/8, or its chroma has an odd size; it is
-// more than 0 and at most the side. 0 means the whole side.
+// Source describes the rows that are to come: Width x Height samples, 1 to 65535 each, and which part of the plane they are in the
+// result covers: ExtentX x ExtentY of them from X, Y on. These may be fractions, as where a JPEG is decoded at 3/8, and the part may
+// lie over an edge by up to a side, as where chroma of half the size begins or ends with half a sample. An extent is more than 0; 0
+// means the whole side.
 type Source struct {
 	Width, Height    int
+	X, Y             float64
 	ExtentX, ExtentY float64
 }
 
@@ -64,7 +64,7 @@ type Resizer struct {
 	made int // rows of the result that the vertical filter has made
 }
 
-// New returns a Resizer that scales src to w x h, each 1 to 10000, turns that by the EXIF orientation and writes it into dst. dst has
+// New returns a Resizer that scales src to w x h, each 1 to 65535, turns that by the EXIF orientation and writes it into dst. dst has
 // the size after turning: h x w for orientations 5 to 8. An orientation that EXIF does not know is 1, upright. dst must stay until
 // the last row was given to Rows. New panics if a size is out of its range or dst does not fit.
 func New(src Source, w, h int, orientation int, dst sample.Plane) *Resizer {
@@ -78,8 +78,8 @@ func newResizer(src Source, w, h, orientation int, dst sample.Plane, engineFor f
 	if src.equals(w, h) {
 		return r
 	}
-	r.down = cached(geometry{src.Height, src.ExtentY, h})
-	r.engine = engineFor(src.Width, r.down, cached(geometry{src.Width, src.ExtentX, w}))
+	r.down = cached(geometry{src.Height, src.Y, src.ExtentY, h})
+	r.engine = engineFor(src.Width, r.down, cached(geometry{src.Width, src.X, src.ExtentX, w}))
 	r.even = make([]uint8, src.Width)
 	r.terms = make([]term, 0, r.down.pairs)
 	return r
@@ -94,7 +94,7 @@ func Need(src Source, w, h int) int64 {
 	if src.equals(w, h) {
 		return turned
 	}
-	down, across := geometry{src.Height, src.ExtentY, h}, geometry{src.Width, src.ExtentX, w}
+	down, across := geometry{src.Height, src.Y, src.ExtentY, h}, geometry{src.Width, src.X, src.ExtentX, w}
 	// A column has 4 bytes in each slot of the ring, 40 between the filters, and 1 in a row that waits.
 	width := int64(src.Width + 2*across.pairs() + 64)
 	return turned + width*int64(4*down.pairs()+41) + down.bytes() + across.bytes()
@@ -111,16 +111,22 @@ func (s Source) whole() Source {
 }
 
 func (s Source) check(w, h int) {
-	ok := 1 <= s.Width && s.Width <= maxSource && 1 <= s.Height && s.Height <= maxSource &&
-		0 < s.ExtentX && s.ExtentX <= float64(s.Width) && 0 < s.ExtentY && s.ExtentY <= float64(s.Height) &&
-		1 <= w && w <= maxTarget && 1 <= h && h <= maxTarget
+	ok := inSide(s.Width) && inSide(s.Height) && inSide(w) && inSide(h) &&
+		inWindow(s.X, s.ExtentX, float64(s.Width)) && inWindow(s.Y, s.ExtentY, float64(s.Height))
 	if !ok {
 		panic(fmt.Sprintf("resample: %+v to %dx%d", s, w, h))
 	}
 }
 
+func inSide(n int) bool { return 1 <= n && n <= maxSide }
+
+// inWindow reports whether extent samples from at on, of a side, are a part that can be asked for.
+func inWindow(at, extent, side float64) bool {
+	return extent > 0 && -side <= at && at+extent <= 2*side
+}
+
 func (s Source) equals(w, h int) bool {
-	return s.Width == w && s.Height == h && s.ExtentX == float64(w) && s.ExtentY == float64(h)
+	return s == Source{Width: w, Height: h, ExtentX: float64(w), ExtentY: float64(h)}
 }
 
 // Rows takes the rows of the source from y on, any number of them, in order: y is the number of rows taken so far, or Rows panics.

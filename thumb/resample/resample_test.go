@@ -38,9 +38,11 @@ var sizes = []struct {
 	{"chroma a little small", whole(511, 383), 512, 384, 0.2},
 	{"twice as large", whole(50, 40), 100, 80, 0.2},
 	{"smaller and larger", whole(150, 40), 100, 80, 0.2},
-	{"a fraction covered", Source{150, 113, 149.625, 112.125}, 102, 77, 0.2},
-	{"odd chroma", Source{188, 141, 187.5, 140.5}, 128, 96, 0.2},
-	{"an extent as large as the result", Source{101, 76, 100, 75}, 100, 75, 0},
+	{"a fraction covered", Source{150, 113, 0, 0, 149.625, 112.125}, 102, 77, 0.2},
+	{"odd chroma", Source{188, 141, 0, 0, 187.5, 140.5}, 128, 96, 0.2},
+	{"chroma that begins half a sample before its plane", Source{170, 90, -0.5, -0.25, 170, 90}, 170, 45, 0.2},
+	{"chroma that ends behind its plane", Source{188, 141, 0, 0, 187.5 * 128 / 127, 140.5 * 96 / 95}, 64, 48, 0.2},
+	{"an extent as large as the result", Source{101, 76, 0, 0, 100, 75}, 100, 75, 0},
 	{"narrower than a block", whole(7, 90), 5, 60, 0.2},
 	{"long and thin", whole(32767, 3), 2048, 1, 0.5},
 }
@@ -118,7 +120,7 @@ func TestRamp(t *testing.T) {
 		edgeX, edgeY := int(3*max(1, 1/sx))+1, int(3*max(1, 1/sy))+1
 		for y := edgeY; y < c.h-edgeY; y++ {
 			for x := edgeX; x < c.w-edgeX; x++ {
-				want := gx*(float64(x)+0.5)*sx + gy*(float64(y)+0.5)*sy
+				want := gx*(src.X+(float64(x)+0.5)*sx) + gy*(src.Y+(float64(y)+0.5)*sy)
 				if d := float64(got.Pix[y*c.w+x]) - want; math.Abs(d) > 1.01 {
 					t.Fatalf("%s: (%d,%d) is %d, want %.2f", c.name, x, y, got.Pix[y*c.w+x], want)
 				}
@@ -139,7 +141,7 @@ func TestShift(t *testing.T) {
 		wave := func(u, v float64) float64 { // of the place in the result, corner 0, 0
 			return 128 + 50*math.Sin(u/3.1+0.5) + 50*math.Cos(v/2.9)
 		}
-		p := paint(src.Width, src.Height, func(x, y int) float64 { return wave((float64(x)+0.5)/sx, (float64(y)+0.5)/sy) })
+		p := paint(src.Width, src.Height, func(x, y int) float64 { return wave((float64(x)+0.5-src.X)/sx, (float64(y)+0.5-src.Y)/sy) })
 		got := scale(p, c.src, c.w, c.h, 16)
 		distance := func(dx, dy float64) (sum float64) {
 			for y := 6; y < c.h-6; y++ {
@@ -243,15 +245,16 @@ func TestConcurrent(t *testing.T) {
 func TestPanics(t *testing.T) {
 	good := sample.New(20, 10)
 	for name, f := range map[string]func(){
-		"no width":                    func() { New(whole(0, 10), 20, 10, 1, good) },
-		"too high":                    func() { New(whole(10, 32768), 20, 10, 1, good) },
-		"target of no height":         func() { New(whole(30, 30), 20, 0, 1, good) },
-		"target too wide":             func() { New(whole(30, 30), 10001, 10, 1, sample.New(10001, 10)) },
-		"extent larger than the side": func() { New(Source{30, 30, 30.5, 30}, 20, 10, 1, good) },
-		"extent below 0":              func() { New(Source{30, 30, -1, 30}, 20, 10, 1, good) },
-		"extent not a number":         func() { New(Source{30, 30, math.NaN(), 30}, 20, 10, 1, good) },
-		"dst of another size":         func() { New(whole(30, 30), 20, 11, 1, good) },
-		"dst not turned":              func() { New(whole(30, 30), 20, 10, 6, good) },
+		"no width":                 func() { New(whole(0, 10), 20, 10, 1, good) },
+		"too high":                 func() { New(whole(10, 65536), 20, 10, 1, good) },
+		"target of no height":      func() { New(whole(30, 30), 20, 0, 1, good) },
+		"target too wide":          func() { New(whole(30, 30), 65536, 10, 1, sample.New(65536, 10)) },
+		"extent far over the edge": func() { New(Source{30, 30, 0, 0, 60.5, 30}, 20, 10, 1, good) },
+		"beginning far before it":  func() { New(Source{30, 30, -31, 0, 30, 30}, 20, 10, 1, good) },
+		"extent below 0":           func() { New(Source{30, 30, 0, 0, -1, 30}, 20, 10, 1, good) },
+		"extent not a number":      func() { New(Source{30, 30, 0, 0, math.NaN(), 30}, 20, 10, 1, good) },
+		"dst of another size":      func() { New(whole(30, 30), 20, 11, 1, good) },
+		"dst not turned":           func() { New(whole(30, 30), 20, 10, 6, good) },
 		"dst too short": func() {
 			New(whole(30, 30), 20, 10, 1, sample.Plane{Pix: good.Pix[1:], Stride: 20, Width: 20, Height: 10})
 		},

@@ -11,10 +11,11 @@ const (
 	one   = 1 << 14 // the sum of the weights of a sample
 )
 
-// geometry is what weights depend on: a side of the source in samples, how much of it the picture covers, and the side of the
-// result.
+// geometry is what weights depend on: a side of the source in samples, where the part of it begins that is wanted, how long that
+// is, and the side of the result.
 type geometry struct {
 	side   int
+	from   float64
 	extent float64
 	size   int
 }
@@ -74,8 +75,8 @@ func newAxis(g geometry) *axis {
 // lies beyond an edge is added to the sample at the edge. The weights add up to 1.
 func (g geometry) filter(i int, taps []float64) (from, n int) {
 	stretch := max(g.scale(), 1)
-	centre := (float64(i)+0.5)*g.scale() - 0.5 // both counted from the middle of a sample
-	const edge = 1e-6                          // there the filter is 0, and rounding must not decide whether it counts
+	centre := g.from + (float64(i)+0.5)*g.scale() - 0.5 // both counted from the middle of a sample
+	const edge = 1e-6                                   // there the filter is 0, and rounding must not decide whether it counts
 	lo, hi := int(math.Ceil(centre-g.reach()+edge)), int(math.Floor(centre+g.reach()-edge))
 	from = min(max(lo, 0), g.side-1)
 	n = min(max(hi, 0), g.side-1) - from + 1

@@ -10,10 +10,12 @@ func TestWeights(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
 		side := 1 + rng.IntN(1+rng.IntN(3000))
-		g := geometry{side, float64(side) - rng.Float64()*float64(rng.IntN(2)), 1 + rng.IntN(1+rng.IntN(1200))}
+		from := (2*rng.Float64() - 1) * float64(rng.IntN(2))
+		g := geometry{side, from, float64(side) + (2*rng.Float64()-1)*float64(rng.IntN(2)), 1 + rng.IntN(1+rng.IntN(1200))}
 		checkAxis(t, newAxis(g))
 	}
-	for _, g := range []geometry{{1, 1, 1}, {1, 1, 10000}, {32767, 32767, 1}, {32767, 32766.5, 10000}, {2, 0.001, 5}, {9999, 9999, 10000}} {
+	for _, g := range []geometry{{1, 0, 1, 1}, {1, 0, 1, 10000}, {65535, 0, 65535, 1}, {65535, 0, 65534.5, 65535}, {2, 0, 0.001, 5},
+		{9999, 0, 9999, 10000}, {9, 9, 9, 30}, {9, -9, 18, 7}} {
 		checkAxis(t, newAxis(g))
 	}
 }
@@ -43,25 +45,25 @@ func checkAxis(t *testing.T, a *axis) {
 
 func TestCached(t *testing.T) {
 	forget()
-	g := geometry{300, 300, 200}
+	g := geometry{300, 0, 300, 200}
 	a := cached(g)
 	if cached(g) != a {
 		t.Error("computed again")
 	}
 	for i := range maxAxes - 1 {
-		cached(geometry{300, 300, 100 + i})
+		cached(geometry{300, 0, 300, 100 + i})
 	}
 	if cached(g) != a {
 		t.Error("forgotten while there was room")
 	}
 	for i := range maxAxes {
-		cached(geometry{300, 300, 1000 + i})
+		cached(geometry{300, 0, 300, 1000 + i})
 	}
 	if cached(g) == a {
 		t.Error("kept beyond maxAxes others")
 	}
 	forget()
-	large := geometry{32767, 32767, 10000}
+	large := geometry{32767, 0, 32767, 10000}
 	if cached(large); len(axes.recent) != 0 {
 		t.Errorf("keeps %d bytes, more than %d", large.bytes(), maxAxisBytes)
 	}
