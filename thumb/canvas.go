@@ -2,6 +2,8 @@ package thumb
 
 import (
 	"image"
+	"slices"
+	"sync"
 
 	"tintype/thumb/resample"
 	"tintype/thumb/sample"
@@ -15,7 +17,13 @@ type canvas struct {
 
 	transparent bool // of rgba
 	resizers    []*resample.Resizer
+	memory      *memory
 }
+
+// memory is what one canvas uses after the other: for its planes, and for its bytes until it is known how many they are.
+type memory struct{ planes, encoded []uint8 }
+
+var memories = sync.Pool{New: func() any { return new(memory) }}
 
 // encodingBytes is what it may take to encode a pixel: the codes of noise, or the PNG of a frame with alpha.
 const encodingBytes = 16
@@ -32,15 +40,22 @@ func (l layout) need(w, h int, o orientation) int64 {
 
 // newCanvas returns a canvas of w x h, upright, for a picture that is stored as o and whose rows are to come.
 func (l layout) newCanvas(w, h int, o orientation) *canvas {
-	c := &canvas{model: l.model, w: w, h: h}
+	c := &canvas{model: l.model, w: w, h: h, memory: memories.Get().(*memory)}
+	free := slices.Grow(c.memory.planes[:0], len(l.planes)*w*h)[:len(l.planes)*w*h]
+	c.memory.planes = free
 	for i := range l.planes {
 		src, w, h := l.part(i, w, h, o)
-		p := sample.New(o.size(w, h))
+		p := sample.Plane{Pix: free[:w*h]}
+		p.Width, p.Height = o.size(w, h)
+		p.Stride, free = p.Width, free[w*h:]
 		c.planes = append(c.planes, p)
 		c.resizers = append(c.resizers, resample.New(src, w, h, int(o), p))
 	}
 	return c
 }
+
+// free lets another canvas have the memory of c, which is not used again.
+func (c *canvas) free() { memories.Put(c.memory) }
 
 // part returns what of plane i goes into a picture that is w x h when upright, and the size that the plane has there, as stored. The
 // chroma of a JPEG is half as wide and high, rounded up.
@@ -107,7 +122,8 @@ func (c *canvas) jpegPlanes() []sample.Plane {
 	}
 	c.overWhite()
 	c.toRGB()
-	return rgbToYCC(c.planes[0], c.planes[1], c.planes[2])
+	y, cb, cr := rgbToYCC(c.planes[0], c.planes[1], c.planes[2])
+	return []sample.Plane{y, cb, cr}
 }
 
 // image returns c as a picture for other encoders. Its planes must be of one size; it uses c up.

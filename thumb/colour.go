@@ -20,21 +20,6 @@ func invert(v []uint8) {
 	}
 }
 
-// rgbToYCC returns Y, and Cb and Cr of half the width and height, rounded up: that of the mean of four pixels, with those at the edges
-// repeated. The planes must be of one size, without gaps; r becomes Y.
-func rgbToYCC(r, g, b sample.Plane) []sample.Plane {
-	cb, cr := sample.New((r.Width+1)/2, (r.Height+1)/2), sample.New((r.Width+1)/2, (r.Height+1)/2)
-	for y := range cb.Height {
-		top, bottom := 2*y, min(2*y+1, r.Height-1)
-		chromaRow(cb.Row(y), cr.Row(y), [6][]uint8{r.Row(top), r.Row(bottom), g.Row(top), g.Row(bottom), b.Row(top), b.Row(bottom)})
-	}
-	red, green, blue := r.Pix, g.Pix[:len(r.Pix)], b.Pix[:len(r.Pix)]
-	for i, v := range red {
-		red[i] = uint8((yRed*uint32(v) + yGreen*uint32(green[i]) + yBlue*uint32(blue[i]) + 1<<15) >> 16)
-	}
-	return []sample.Plane{r, cb, cr}
-}
-
 // The factors of JFIF, times 65536. Those of each output add up to one, or to nothing.
 const (
 	yRed, yGreen, yBlue = 19595, 38470, 7471
@@ -42,17 +27,34 @@ const (
 	crGreen, crBlue     = -27439, -5329  // and half for red
 )
 
-// chromaRow makes a row of each from two rows of red, green and blue.
-func chromaRow(cb, cr []uint8, from [6][]uint8) {
-	sum := func(a, b []uint8, x, right int) int32 {
-		return int32(a[x]) + int32(a[right]) + int32(b[x]) + int32(b[right])
+// rgbToYCC turns red, green and blue planes of one size into Y, and Cb and Cr of half the width and height, rounded up: that of the
+// mean of four pixels, with those at the edges repeated. What it returns lies where r, g and b did.
+func rgbToYCC(r, g, b sample.Plane) (y, cb, cr sample.Plane) {
+	y, cb, cr = r, g, b
+	cb.Width, cb.Height = (r.Width+1)/2, (r.Height+1)/2
+	cr.Width, cr.Height = cb.Width, cb.Height
+	for row := range cb.Height {
+		top, bottom := 2*row, min(2*row+1, r.Height-1)
+		rowsToYCC(r.Row(top), r.Row(bottom), g.Row(top), g.Row(bottom), b.Row(top), b.Row(bottom), cb.Row(row), cr.Row(row))
 	}
-	last := len(from[0]) - 1
+	return y, cb, cr
+}
+
+// rowsToYCC makes two rows of Y out of those of red, and one each of Cb and Cr, which may lie on the rows of green and blue: those
+// are read further to the right. Both rows of a colour are the same where only one is left.
+func rowsToYCC(r, r2, g, g2, b, b2, cb, cr []uint8) {
+	luma := func(r, g, b int32) uint8 { return uint8((yRed*r + yGreen*g + yBlue*b + 1<<15) >> 16) }
+	last := len(r) - 1
+	r2, g, g2, b, b2, cr = r2[:len(r)], g[:len(r)], g2[:len(r)], b[:len(r)], b2[:len(r)], cr[:len(cb)]
 	for i := range cb {
-		x, right := 2*i, min(2*i+1, last)
-		r, g, b := sum(from[0], from[1], x, right), sum(from[2], from[3], x, right), sum(from[4], from[5], x, right)
+		x, z := 2*i, min(2*i+1, last)
+		r0, r1, r3, r4 := int32(r[x]), int32(r[z]), int32(r2[x]), int32(r2[z])
+		g0, g1, g3, g4 := int32(g[x]), int32(g[z]), int32(g2[x]), int32(g2[z])
+		b0, b1, b3, b4 := int32(b[x]), int32(b[z]), int32(b2[x]), int32(b2[z])
+		r[x], r[z], r2[x], r2[z] = luma(r0, g0, b0), luma(r1, g1, b1), luma(r3, g3, b3), luma(r4, g4, b4)
+		red, green, blue := r0+r1+r3+r4, g0+g1+g3+g4, b0+b1+b3+b4
 		const half = 128<<18 + 1<<17
-		cb[i] = uint8(min((cbRed*r+cbGreen*g+1<<15*b+half)>>18, 255))
-		cr[i] = uint8(min((1<<15*r+crGreen*g+crBlue*b+half)>>18, 255))
+		cb[i] = uint8(min((cbRed*red+cbGreen*green+1<<15*blue+half)>>18, 255))
+		cr[i] = uint8(min((1<<15*red+crGreen*green+crBlue*blue+half)>>18, 255))
 	}
 }

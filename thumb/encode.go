@@ -26,7 +26,8 @@ func (c *canvas) encode(to Format) (Thumbnail, error) {
 	t := Thumbnail{Picture: Picture{to, c.w, c.h}}
 	switch to {
 	case JPEG:
-		t.Data, err = jpeg.Encode(nil, c.w, c.h, c.jpegPlanes(), jpegQuality, true)
+		c.memory.encoded, err = jpeg.Encode(c.memory.encoded[:0], c.w, c.h, c.jpegPlanes(), jpegQuality, true)
+		t.Data = bytes.Clone(c.memory.encoded)
 	case PNG:
 		err = png.Encode(&b, c.image())
 	case GIF:

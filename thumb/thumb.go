@@ -92,6 +92,7 @@ func Make(data []byte, lim Limits, sizes ...int) ([]Thumbnail, error) {
 	}
 	var made []Thumbnail
 	for i, c := range canvases {
+		defer c.free()
 		to := JPEG
 		if c.transparent = src.transparent; c.transparent {
 			to = PNG

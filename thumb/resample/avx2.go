@@ -5,6 +5,7 @@ package resample
 import (
 	"encoding/binary"
 	"simd/archsimd"
+	"sync"
 )
 
 // newEngine returns the fastest engine of this build for this processor.
@@ -42,16 +43,24 @@ type tileTerm struct {
 }
 
 func newAVX2(width int, down, across *axis) engine {
-	tiles := roundUp(width, tileWidth) / tileWidth
-	return &avx2{
-		width:  width,
-		tiles:  tiles,
-		ring:   make([][tileWidth]int32, down.pairs*tiles),
-		mid:    make([][tileWidth]int16, group*tiles),
-		pairs:  make([][group]int32, tiles*tileWidth/2+across.pairs),
-		terms:  make([]tileTerm, down.pairs),
-		across: across,
+	v, _ := avx2s.Get().(*avx2)
+	if v == nil {
+		v = new(avx2)
 	}
+	v.width, v.tiles, v.across = width, roundUp(width, tileWidth)/tileWidth, across
+	v.ring = resized(v.ring, down.pairs*v.tiles)
+	v.mid = resized(v.mid, group*v.tiles)
+	v.pairs = resized(v.pairs, v.tiles*tileWidth/2+across.pairs)
+	v.terms = resized(v.terms, down.pairs)
+	clear(v.pairs[v.tiles*tileWidth/2:])
+	return v
+}
+
+var avx2s sync.Pool
+
+func (v *avx2) free() {
+	v.across = nil
+	avx2s.Put(v)
 }
 
 func (v *avx2) lay(slot int, upper, lower []uint8) {

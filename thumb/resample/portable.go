@@ -1,5 +1,7 @@
 package resample
 
+import "sync"
+
 // Between the filters, samples have 6 bits after the point: 255 and what the filter overshoots by fit into 16 bits then, and the
 // result is rounded once. Sums of 16-bit samples and weights fit into 32 bits, since the weights add up to less than 2*one.
 const (
@@ -29,19 +31,26 @@ type portable struct {
 const bias = 1<<23 + 1<<(downShift-1)<<24
 
 func newPortable(width int, down, across *axis) engine {
-	stride := width + 2*across.pairs
-	p := &portable{
-		width:  width,
-		stride: stride,
-		ring:   make([]uint32, down.pairs*width),
-		sums:   make([]uint64, width),
-		mid:    make([]int64, group/2*stride),
-		across: across,
+	p, _ := portables.Get().(*portable)
+	if p == nil {
+		p = new(portable)
 	}
+	p.width, p.stride, p.across = width, width+2*across.pairs, across
+	p.ring = resized(p.ring, down.pairs*width)
+	p.sums = resized(p.sums, width)
+	p.mid = resized(p.mid, group/2*p.stride)
+	clear(p.mid)
 	for x := range p.sums {
 		p.sums[x] = bias
 	}
 	return p
+}
+
+var portables sync.Pool
+
+func (p *portable) free() {
+	p.across = nil
+	portables.Put(p)
 }
 
 func (p *portable) lay(slot int, upper, lower []uint8) {

@@ -41,6 +41,8 @@ type engine interface {
 	vertical(k int, terms []term)
 	// horizontal makes all rows of the group, also those that vertical has not made, whose content then means nothing.
 	horizontal(rows *[group][]uint8)
+	// free keeps the engine, which is not used again, for its memory.
+	free()
 }
 
 // term says that the two rows in a slot count with these weights.
@@ -49,14 +51,15 @@ type term struct {
 	upper, lower int16
 }
 
-// Resizer scales one plane once. It is for one goroutine; several Resizers may run at once.
+// Resizer scales one plane once. It is for one goroutine; several Resizers may run at once. Its engine is used again by later ones
+// once its last row is made.
 type Resizer struct {
 	src  Source
 	w, h int
 	out  output
 
-	engine engine // nil: the sizes are equal, rows are copied
-	down   *axis
+	engine engine
+	down   *axis   // nil: the sizes are equal, rows are copied
 	even   []uint8 // a row that waits for the second of its pair
 	terms  []term
 
@@ -140,7 +143,7 @@ func (r *Resizer) Rows(y int, band sample.Plane) {
 	row := func(i int) []uint8 { return band.Pix[i*band.Stride:][:r.src.Width] }
 	for i := 0; i < n; i++ {
 		switch {
-		case r.engine == nil:
+		case r.down == nil:
 			r.copyRow(row(i))
 		case r.next%2 == 1:
 			r.pair(r.even, row(i))
@@ -169,6 +172,9 @@ func (r *Resizer) copyRow(row []uint8) {
 // pair takes the pair of rows that r.next is in, and makes what rows of the result it completes.
 func (r *Resizer) pair(upper, lower []uint8) {
 	have := r.next / 2
+	if r.made == r.h { // what follows has no weight
+		return
+	}
 	r.engine.lay(have%r.down.pairs, upper, lower)
 	for r.made < r.h {
 		first, weights := r.down.need(r.made)
@@ -184,6 +190,10 @@ func (r *Resizer) pair(upper, lower []uint8) {
 		if r.made%group == 0 || r.made == r.h {
 			r.engine.horizontal(r.out.rows())
 			r.out.flush()
+		}
+		if r.made == r.h {
+			r.engine.free()
+			r.engine = nil
 		}
 	}
 }
