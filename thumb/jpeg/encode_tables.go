@@ -8,6 +8,14 @@ var columnOrder = func() (order [64]uint8) {
 	return order
 }()
 
+// fileOrder is the inverse: by the place in a codedBlock, the index in a file.
+var fileOrder = func() (order [64]uint8) {
+	for k, at := range columnOrder {
+		order[at] = uint8(k)
+	}
+	return order
+}()
+
 // stdSteps are the quantiser steps of T.81 tables K.1 and K.2 by rows, for Y, and for Cb and Cr; libjpeg calls that quality 50.
 var stdSteps = [2][64]uint8{
 	{

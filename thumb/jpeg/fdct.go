@@ -14,6 +14,13 @@ type quantiser struct {
 	half       [8][16]uint16
 	reciprocal [8][16]uint16
 	scale      [8][16]uint16 // 2^(16-s)
+	divisors   [64]divisor   // the same for the Go twin, one after the other
+}
+
+// divisor is what divides one coefficient: reciprocal and 16+s in one word, as a machine multiplies and shifts.
+type divisor struct {
+	half, reciprocal uint32
+	shift            uint8
 }
 
 // set makes q the quantiser of the table, 0 for Y and 1 for Cb and Cr, at a quality of 1 to 100. The scale is libjpeg's
@@ -44,6 +51,7 @@ func (q *quantiser) setStep(at, step int) {
 		q.reciprocal[row][col] = uint16((1<<(16+s) + d - 1) / d)
 		q.scale[row][col] = uint16(1 << (16 - s))
 	}
+	q.divisors[at] = divisor{uint32(d / 2), uint32((1<<(16+s) + d - 1) / d), uint8(16 + s)}
 }
 
 // The factors of the DCT of Loeffler, Ligtenberg and Moschytz in 13 bits of fraction, named as in libjpeg's jfdctint.c.
@@ -91,16 +99,15 @@ func transformPairGo(dst *[2]codedBlock, pix []uint8, stride int, q *quantiser) 
 
 // quantise divides coefficients that are in the order of a block.
 func (q *quantiser) quantise(dst *codedBlock, coefs *[64]int32) {
-	dst.set = 0
-	for k, at := range columnOrder {
-		at %= 64
-		row, col := at/8, at%8
-		sign := coefs[at] >> 31
-		n := uint32((coefs[at]^sign)-sign) + uint32(q.half[row][col])
-		n = n * uint32(q.reciprocal[row][col]) >> 16 * uint32(q.scale[row][col]) >> 16
+	set := uint64(0)
+	for at, c := range coefs {
+		d := &q.divisors[at]
+		sign := c >> 31
+		n := (uint32((c^sign)-sign) + d.half) * d.reciprocal >> (d.shift & 31)
 		dst.coefs[at] = int16((int32(n) ^ sign) - sign)
-		dst.set |= uint64(-n>>31) << k // n is small: its negative has the top bit unless it is 0
+		set |= uint64(-n>>31) << (fileOrder[at] & 63) // n is small: its negative has the top bit unless it is 0
 	}
+	dst.set = set
 }
 
 // dctPass sets dst to the transposed one-dimensional DCTs of the rows of src. They are larger than orthonormal ones by the square

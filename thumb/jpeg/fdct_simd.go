@@ -149,15 +149,11 @@ func quantiseRow(v archsimd.Int16x16, q *quantiser, i int) archsimd.Int16x16 {
 // inZigzag turns 8 of the bits that quantise finds into bits of block.set. The j-th bits of entries i and i+1, i being even, are of
 // columns j/2 and 4+j/2 in row i, or in row i+1 if j is odd.
 var inZigzag = func() (t [8][256]uint64) {
-	var position [64]int
-	for k, at := range columnOrder {
-		position[at] = k
-	}
 	for i := range t {
 		for bits := range t[i] {
 			for j := range 8 {
 				at := 8*(i&^1+j&1) + 4*(i&1) + j/2
-				t[i][bits] |= uint64(bits>>j&1) << position[at]
+				t[i][bits] |= uint64(bits>>j&1) << fileOrder[at]
 			}
 		}
 	}
