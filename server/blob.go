@@ -170,8 +170,8 @@ func remoteIP(ctx *fasthttp.RequestCtx) netip.Addr {
 // getBlob serves GET and HEAD. A variant that is missing is made, if it may be.
 func (s *Server) getBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
 	obj, body, err := s.cfg.Pictures.Open(r.name())
-	// again where the original is replaced meanwhile, which takes what was made along
-	for try := 0; errors.Is(err, store.ErrNotFound) && try < 3; try++ {
+	// again where the original is replaced meanwhile, which takes what was made along; a writer in a loop is outlasted
+	for try := 0; errors.Is(err, store.ErrNotFound) && try < 20; try++ {
 		if err = s.makeVariant(r.name()); err == nil {
 			obj, body, err = s.cfg.Pictures.Open(r.name())
 		} else if !errors.Is(err, errReplaced) {

@@ -46,8 +46,11 @@ type Config struct {
 	StrictSign bool
 	// MaxUpload is the largest picture that the upload APIs take, and the largest blob, in bytes; default 8 MiB.
 	MaxUpload int64
-	// Limits bound what is decoded; zero fields have thumb's defaults.
+	// Limits bound what is decoded; zero fields have thumb's defaults. Admit is the server's own.
 	Limits thumb.Limits
+	// DecodeMemory is what all pictures being decoded may take together, in bytes; default 256 MiB, at least MinDecodeMemory. One
+	// that needs more than all of it is too large.
+	DecodeMemory int64
 	// Thumbs are the long sides, in pixels, of the pictures made at upload; default 1024.
 	Thumbs []int
 	// CORS lists the browser origins allowed at the upload APIs and picture URLs;
@@ -69,6 +72,9 @@ type Config struct {
 	Log *slog.Logger     // default slog.Default
 }
 
+// MinDecodeMemory is what a thumbnail of 1024 pixels of almost any picture can be made in.
+const MinDecodeMemory = 32 << 20
+
 // ours are the first path segments of what is for the operator: no other origin
 // is let near them. reserved are those and the ones of the APIs: no containers.
 var (
@@ -87,6 +93,7 @@ func (c Config) Check() error {
 func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.TokenTTL, 900*time.Second)
 	setDefault(&c.MaxUpload, 8<<20)
+	setDefault(&c.DecodeMemory, 256<<20)
 	setDefault(&c.MaxTokenLife, 400*24*time.Hour)
 	setDefault(&c.TrashTTL, 30*24*time.Hour)
 	if c.Now == nil {
@@ -105,6 +112,8 @@ func (c Config) withDefaults() (Config, error) {
 	switch u, err := url.Parse(c.PublicURL); {
 	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "":
 		return c, fmt.Errorf("public-url %q: want http://host or https://host", c.PublicURL)
+	case c.DecodeMemory < MinDecodeMemory:
+		return c, fmt.Errorf("decode-memory %d: want at least %dMiB", c.DecodeMemory, MinDecodeMemory>>20)
 	case CheckContainer(c.Account) != nil || slices.Contains(reserved, c.Account) || isGroup(c.Account):
 		return c, fmt.Errorf("account %q: want 3 to 63 of a-z 0-9 and single hyphens, and no word of a route", c.Account)
 	}

@@ -30,6 +30,7 @@ var dfsapiCodes = []struct {
 	{errIsStorage, "ME01023", "parameters is error"},
 	{errCacheTime, "ME01023", "parameters is error"},
 	{thumb.ErrFormat, "ME24601", "image format error!"},
+	{thumb.ErrUnsupported, "ME24601", "image format error!"},
 	{thumb.ErrDamaged, "ME24601", "image format error!"},
 	{thumb.ErrTooLarge, "ME01023", "parameters is error"},
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -12,8 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"tintype/sign"
 	"tintype/store"
+	"tintype/thumb"
 )
 
 // patched returns data with value written at off.
@@ -194,4 +198,65 @@ func FuzzGain(f *testing.F) {
 			t.Errorf("%q: %+v", query, req)
 		}
 	})
+}
+
+// interlaced returns a PNG whose only row is missing: what it takes to decode is known before.
+func interlaced(t *testing.T, w, h int) []byte {
+	t.Helper()
+	data := bytes.Clone(picture(t, "alpha.png"))
+	binary.BigEndian.PutUint32(data[16:], uint32(w))
+	binary.BigEndian.PutUint32(data[20:], uint32(h))
+	data[28] = 1
+	binary.BigEndian.PutUint32(data[29:], crc32.ChecksumIEEE(data[12:29]))
+	return data
+}
+
+func TestAPictureThatTakesMoreThanAllMemoryIsTooLarge(t *testing.T) {
+	s := newTestServer(t, func(c *Config) { c.DecodeMemory = MinDecodeMemory })
+	upload := func(data []byte) string {
+		body, contentType := makeForm(formPart{"files", "a.png", string(data)})
+		r := s.qrequest()
+		r.body, r.headers["Content-Type"] = string(body), contentType
+		return code(t, s.send(r))
+	}
+	if got := upload(interlaced(t, 3000, 3000)); got != "997908" {
+		t.Errorf("36 MB of 32: %s, want 997908", got)
+	}
+	if got := upload(interlaced(t, 1000, 1000)); got != "997905" { // it is decoded, and damaged
+		t.Errorf("4 MB of 32: %s, want 997905", got)
+	}
+	if got := upload(picture(t, "photo.jpg")); got != "1" {
+		t.Errorf("a photo: %s", got)
+	}
+}
+
+func TestDecodesShareTheirMemory(t *testing.T) {
+	s := &Server{cfg: Config{DecodeMemory: 100}, memory: semaphore.NewWeighted(100)}
+	done, err := s.admit(60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := make(chan error)
+	go func() {
+		done, err := s.admit(60)
+		if err == nil {
+			done()
+		}
+		second <- err
+	}()
+	for s.memory.TryAcquire(40) { // until the second waits, nobody else does
+		s.memory.Release(40)
+	}
+	select {
+	case err := <-second:
+		t.Fatalf("120 of 100 admitted, %v", err)
+	default:
+	}
+	done()
+	if err := <-second; err != nil {
+		t.Error(err)
+	}
+	if _, err := s.admit(101); !errors.Is(err, thumb.ErrTooLarge) {
+		t.Errorf("101 of 100: %v", err)
+	}
 }

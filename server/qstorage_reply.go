@@ -32,6 +32,7 @@ var qstorageCodes = []struct {
 	{errNoFile, "999006", "input format is invalid", "傳入格式錯誤", "传入格式错误"},
 	{errBody, "999006", "input format is invalid", "傳入格式錯誤", "传入格式错误"},
 	{thumb.ErrFormat, "997905", "upload data type is not allow", "上傳類型不符規定", "上传类型不符规定"},
+	{thumb.ErrUnsupported, "997905", "upload data type is not allow", "上傳類型不符規定", "上传类型不符规定"},
 	{thumb.ErrDamaged, "997905", "upload data type is not allow", "上傳類型不符規定", "上传类型不符规定"},
 	{errTooLarge, "997908", "file size exceeds the allowable limit", "上傳檔案超過大小限制", "上传文件超过大小限制"},
 	{thumb.ErrTooLarge, "997908", "file size exceeds the allowable limit", "上傳檔案超過大小限制", "上传文件超过大小限制"},

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"runtime"
 	"runtime/debug"
@@ -13,7 +14,10 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/valyala/fasthttp"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
+
+	"tintype/thumb"
 )
 
 // Deadlines. A body has time for 16 KiB/s, the slowest link that is waited for.
@@ -23,7 +27,7 @@ const (
 	bodyGrace     = 30 * time.Second
 	bodyRate      = 16 << 10 // bytes per second
 	writeTimeout  = 10 * time.Minute
-	decodeWait    = 10 * time.Second // for a free decoder
+	decodeWait    = 10 * time.Second // for a free decoder, and for its memory
 )
 
 // sweepEvery is how often expired pictures and old trash are removed. What has
@@ -44,7 +48,8 @@ type Server struct {
 	cfg      Config
 	http     *fasthttp.Server
 	router   fasthttp.RequestHandler
-	decoders chan struct{} // one for each core
+	decoders chan struct{}       // one for each core
+	memory   *semaphore.Weighted // bytes that pictures being decoded may take
 	// as many, each for a few milliseconds and megabytes: a blob that was put must
 	// not wait until thumbnails are made
 	inspectors chan struct{}
@@ -73,9 +78,11 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:        cfg,
 		decoders:   make(chan struct{}, runtime.NumCPU()),
+		memory:     semaphore.NewWeighted(cfg.DecodeMemory),
 		inspectors: make(chan struct{}, runtime.NumCPU()),
 		set:        metrics.NewSet(),
 	}
+	s.cfg.Limits.Admit = s.admit
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	s.console.setup(cfg)
 	s.http = &fasthttp.Server{
@@ -172,6 +179,19 @@ func (s *Server) call(ctx *fasthttp.RequestCtx, h handler) (res any, err error) 
 		}
 	}()
 	return h(ctx)
+}
+
+// admit waits until there is memory for a decode of so many bytes; see thumb.Limits.
+func (s *Server) admit(bytes int64) (done func(), err error) {
+	if bytes > s.cfg.DecodeMemory {
+		return nil, fmt.Errorf("%w: decoding takes %d bytes, there may be %d", thumb.ErrTooLarge, bytes, s.cfg.DecodeMemory)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), decodeWait)
+	defer cancel()
+	if s.memory.Acquire(ctx, bytes) != nil {
+		return nil, errBusy
+	}
+	return func() { s.memory.Release(bytes) }, nil
 }
 
 // decoding runs f while it holds one of the decoders.

@@ -88,6 +88,8 @@ func TestWrongWordsNameTheNearest(t *testing.T) {
 		{"serve --config " + dir + "/none", "none"},
 		{"serve --max-upload 8MX", `"8MX" is no size`},
 		{"serve --max-pixels much", `"much" is no number of pixels`},
+		{"serve --decode-memory 1MiB", "decode-memory 1048576: want at least 32MiB"},
+		{"serve --decode-memory 0", "want at least 32MiB"},
 		{"serve --token-ttl 5", `"5" is no duration`},
 		{"serve --accounts some", `"some" is not one of any, registered`},
 		{"serve --account-key !", "--account-key is not base64"},

@@ -36,6 +36,7 @@ type settings struct {
 	sign               choice
 	maxUpload          size
 	maxPixels          pixels
+	decodeMemory       size
 	thumbs             []int
 	cacheSize          size
 	cors               []string
@@ -73,6 +74,8 @@ func newSettings() *settings {
 	f.Var(&s.maxUpload, "max-upload", "largest upload accepted, by the APIs and by PUT")
 	s.maxPixels = 50e6
 	f.Var(&s.maxPixels, "max-pixels", "largest width x height that is decoded")
+	s.decodeMemory = 256 << 20
+	f.Var(&s.decodeMemory, "decode-memory", "memory for all pictures being decoded at once, at least 32MiB")
 	f.IntSliceVar(&s.thumbs, "thumb", []int{1024}, "long side in `PIXELS` of the pictures made at upload; repeatable")
 	s.cacheSize = 256 << 20
 	f.Var(&s.cacheSize, "cache-size", "memory for hot and short-lived pictures")
@@ -193,6 +196,7 @@ func (s *settings) serverConfig() (server.Config, error) {
 		StrictSign:         s.sign.value == "strict",
 		MaxUpload:          int64(s.maxUpload),
 		Limits:             thumb.Limits{Pixels: int(s.maxPixels)},
+		DecodeMemory:       max(int64(s.decodeMemory), 1), // 0 would be the default
 		Thumbs:             s.thumbs,
 		CORS:               s.cors,
 		MaxTokenLife:       time.Duration(s.maxTokenLife),
