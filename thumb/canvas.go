@@ -25,12 +25,15 @@ type memory struct{ planes, encoded []uint8 }
 
 var memories = sync.Pool{New: func() any { return new(memory) }}
 
-// encodingBytes is what it may take to encode a pixel: the codes of noise, or the PNG of a frame with alpha.
-const encodingBytes = 16
+// What it may take to encode a canvas: for each pixel the codes of noise, or the PNG of a frame with alpha; and what compresses that.
+const (
+	encodingBytes = 20
+	encoderBytes  = 1 << 20
+)
 
 // need returns the bytes that a canvas of w x h, upright, allocates until it is encoded.
 func (l layout) need(w, h int, o orientation) int64 {
-	need := int64(w) * int64(h) * encodingBytes
+	need := int64(w)*int64(h)*encodingBytes + encoderBytes
 	for i := range l.planes {
 		src, w, h := l.part(i, w, h, o)
 		need += resample.Need(src, w, h) + int64(w)*int64(h)
