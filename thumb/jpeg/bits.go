@@ -13,6 +13,8 @@ const (
 
 	// A refill reads 8 bytes, of which up to 7 are read again.
 	readAhead = 32
+
+	bitBufferSize = 32 << 10 // where a refill can begin; a power of 2
 )
 
 // bitReader takes the 0xff00 stuffing out of a scan, a part at a time, and holds the next bits of it.
@@ -25,12 +27,15 @@ type bitReader struct {
 	pos   int    // in buf, the first byte that does not count in acc
 	ready int    // while pos is not above it, a whole MCU can be read
 
-	buf  []byte // bitBufferSize
+	buf  *bitBuffer
 	end  int    // of the bytes in buf; zeros behind it if last
 	last bool   // a marker comes at end
 	src  []byte // of the scan, what is not in buf; begins with a marker if last
 	bad  bool   // there was a bad code
 }
+
+// bitBuffer is an array, and so long, that refill needs no bounds checks.
+type bitBuffer [bitBufferSize + 7]uint8
 
 // start begins to read src at its first byte.
 func (r *bitReader) start(src []byte) {
@@ -72,7 +77,7 @@ func (r *bitReader) more() error {
 	if r.last {
 		return r.done()
 	}
-	copy(r.buf, r.buf[r.pos:r.end])
+	copy(r.buf[:], r.buf[r.pos:r.end])
 	r.end -= r.pos
 	r.pos = 0
 	r.load()
@@ -117,8 +122,9 @@ func (r *bitReader) restart(m int) error {
 }
 
 // refill returns acc, n and pos with n at least 56.
-func refill(buf []byte, acc uint64, n, pos int) (uint64, int, int) {
-	acc |= binary.BigEndian.Uint64(buf[pos:]) >> (uint(n) & 63)
+func refill(buf *bitBuffer, acc uint64, n, pos int) (uint64, int, int) {
+	i := uint(pos) & (bitBufferSize - 1) // which pos is: load leaves room for a whole MCU
+	acc |= binary.BigEndian.Uint64(buf[i:i+8]) >> (uint(n) & 63)
 	return acc, n | 56, pos + (63-n)>>3
 }
 

@@ -44,7 +44,7 @@ type band struct {
 func (p *Picture) Decode(n int, check func() error, sink func(c, y int, band sample.Plane) error) error {
 	checkScale(n)
 	d := &decoder{pic: p, shape: newShape(n), check: check, sink: sink}
-	d.bits.buf = make([]uint8, bitBufferSize)
+	d.bits.buf = new(bitBuffer)
 	d.lastScan = [4]int{-1, -1, -1, -1}
 	for i := range p.scans {
 		for _, c := range p.scans[i].components {

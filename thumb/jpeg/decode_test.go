@@ -461,7 +461,10 @@ func FuzzDecode(f *testing.F) {
 func TestCorrectionTakesMoreBitsThanARefill(t *testing.T) {
 	s := newShape(8)
 	a := acBand{shape: &s, low: 1}
-	r := bitReader{buf: bytes.Repeat([]byte{0xa5}, 32)}
+	r := bitReader{buf: new(bitBuffer)}
+	for i := range r.buf {
+		r.buf[i] = 0xa5
+	}
 	for round := range 2 { // the second begins within a byte
 		values := slices.Repeat([]int16{-4}, 64)
 		r.correct(&a, math.MaxUint64&^1, values)

@@ -71,10 +71,10 @@ func (p *Picture) Size(c, n int) Size {
 
 // Sizes of the parts that Decode allocates, for Need. They are rounded up; TestNeed holds them against the truth.
 const (
-	decoderBytes  = 20 << 10
-	dcTableBytes  = 10 << 10
-	acTableBytes  = 20 << 10
-	bitBufferSize = 32 << 10
+	decoderBytes   = 20 << 10
+	dcTableBytes   = 10 << 10
+	acTableBytes   = 20 << 10
+	bitBufferBytes = 40 << 10
 )
 
 // Need returns how many bytes Decode allocates at scale n/8, rounded up by some kilobytes. A progressive picture needs 8+2*n*n for
@@ -83,7 +83,7 @@ const (
 // There is no limit but the format's: 65535x65535 progressive pixels need 27 GB at 8/8, so look before you Decode.
 func (p *Picture) Need(n int) int64 {
 	checkScale(n)
-	need := int64(decoderBytes + bitBufferSize)
+	need := int64(decoderBytes + bitBufferBytes)
 	for c := range p.Components {
 		g := p.grid(c)
 		need += int64(g.stride(n)) * int64(g.v*n)
