@@ -457,28 +457,3 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
-
-func TestCorrectionTakesMoreBitsThanARefill(t *testing.T) {
-	s := newShape(8)
-	a := acBand{shape: &s, low: 1}
-	r := bitReader{buf: new(bitBuffer)}
-	for i := range r.buf {
-		r.buf[i] = 0xa5
-	}
-	for round := range 2 { // the second begins within a byte
-		values := slices.Repeat([]int16{-4}, 64)
-		r.correct(&a, math.MaxUint64&^1, values)
-		for k := 1; k < 64; k++ {
-			want := int16(-4)
-			if 0xa5>>(7-(63*round+k-1)%8)&1 == 1 {
-				want = -6
-			}
-			if got := values[s.slot[k]]; got != want {
-				t.Errorf("round %d: coefficient %d is %d, want %d", round, k, got, want)
-			}
-		}
-	}
-	if got := r.pos*8 - r.n; got != 2*63 {
-		t.Errorf("took %d bits, want %d", got, 2*63)
-	}
-}

@@ -11,7 +11,7 @@ const (
 //
 //	bits 16-31 value, signed | 8-15 coefficients to advance | 0-5 bits, not 0
 //
-// or a symbol alone, because its value is longer or is not wanted, or 0, because the code is longer or there is none:
+// or a symbol alone, because its value is longer or it ends a band, or 0, because the code is longer or there is none:
 //
 //	bits 16-23 symbol | 8-15 bits of its code | 0-5 zero
 type entry uint32
@@ -31,10 +31,9 @@ const (
 type entryKind uint8
 
 const (
-	symbolsOnly   entryKind = iota
-	dcValues                // the symbol is the size of a difference
-	acValues                // of a sequential scan: run and size, end of block, run of 16 zeros
-	acFirstValues           // of a progressive scan: an end of block may stand for many, and is left to the caller
+	dcValues     entryKind = iota // the symbol is the size of a difference
+	acValues                      // of a sequential scan: run and size, end of block, run of 16 zeros
+	acBandValues                  // of a progressive scan: an end of block may stand for many, and is left to the caller
 )
 
 // table decodes one Huffman code.
@@ -83,10 +82,10 @@ func (t *table) fill(code uint32, n, symbol uint) {
 		run, size = 0, symbol
 	case size == 0 && run == 0 && t.kind == acValues:
 		alone = entry(endOfBlock<<8 | n)
-	case size == 0 && run == 15 && t.kind != symbolsOnly:
+	case size == 0 && run == 15:
 		alone = entry(16<<8 | n)
 	}
-	complete := t.kind == dcValues || size > 0 && t.kind != symbolsOnly
+	complete := t.kind == dcValues || size > 0
 	for i := range uint(1) << free {
 		e := alone
 		if complete && size <= free {

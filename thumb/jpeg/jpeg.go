@@ -77,10 +77,10 @@ const (
 	bitBufferBytes = 40 << 10
 )
 
-// Need returns how many bytes Decode allocates at scale n/8, rounded up by some kilobytes. A progressive picture needs 8+2*n*n for
+// Need returns how many bytes Decode allocates at scale n/8, rounded up by some kilobytes. A progressive picture needs 10+2*n*n for
 // each block of 8x8 samples, any other two rows or so. It panics unless n is from 1 to 8.
 //
-// There is no limit but the format's: 65535x65535 progressive pixels need 27 GB at 8/8, so look before you Decode.
+// There is no limit but the format's: 65535x65535 progressive pixels need 28 GB at 8/8, so look before you Decode.
 func (p *Picture) Need(n int) int64 {
 	checkScale(n)
 	need := int64(decoderBytes + bitBufferBytes)
@@ -88,7 +88,7 @@ func (p *Picture) Need(n int) int64 {
 		g := p.grid(c)
 		need += int64(g.stride(n)) * int64(g.v*n)
 		if p.Progressive {
-			need += int64(g.wide) * int64(g.high) * int64(8+2*n*n)
+			need += int64(g.wide) * int64(g.high) * int64(10+2*n*n)
 		}
 	}
 	dc, ac := 0, 0

@@ -2,7 +2,6 @@ package jpeg
 
 import (
 	"math"
-	"math/bits"
 )
 
 // coefficients holds what the scans of a progressive picture have brought of a component.
@@ -11,12 +10,13 @@ import (
 // that the scale wants.
 type coefficients struct {
 	grid
-	values  []int16  // n*n of each block, in natural order
+	dc      []int16  // of each block
+	values  []int16  // n*n of each block, in natural order, and room for at; in the place of DC is what nobody wants
 	nonzero []uint64 // of each block: bit k is the AC coefficient of zigzag index k
 }
 
-// at returns block i.
-func (c *coefficients) at(i, n int) []int16 { return c.values[i*n*n:][:n*n] }
+// at returns block i, of which n*n are its own.
+func (c *coefficients) at(i, n int) *[64]int16 { return (*[64]int16)(c.values[i*n*n:]) }
 
 func (d *decoder) progressive() error {
 	n := d.shape.n
@@ -25,7 +25,8 @@ func (d *decoder) progressive() error {
 			continue
 		}
 		g := d.pic.grid(c)
-		d.coefs[c] = coefficients{g, make([]int16, g.wide*g.high*n*n), make([]uint64, g.wide*g.high)}
+		blocks := g.wide * g.high
+		d.coefs[c] = coefficients{g, make([]int16, blocks), make([]int16, blocks*n*n+64), make([]uint64, blocks)}
 	}
 	for i := range d.pic.scans {
 		s := &d.pic.scans[i]
@@ -46,12 +47,16 @@ func (d *decoder) progressive() error {
 // dcScan decodes a scan of DC coefficients, or of one more bit of them.
 func (d *decoder) dcScan(s *scan) error {
 	m := d.begin(s)
-	units := d.units(s, symbolsOnly)
+	units := d.units(s, acBandValues)
+	at := make([]int, len(units)) // the next block of each, in its component
 	for y := range m.high {
 		if err := d.check(); err != nil {
 			return err
 		}
-		for x := range m.wide {
+		for i, u := range units {
+			at[i] = (y*(d.bands[u.component].height/d.shape.n)+u.row)*d.coefs[u.component].wide + u.col
+		}
+		for range m.wide {
 			if d.due() {
 				if err := d.next(); err != nil {
 					return err
@@ -59,30 +64,29 @@ func (d *decoder) dcScan(s *scan) error {
 			}
 			d.left--
 			for i := range units {
-				u := &units[i]
-				c, b := &d.coefs[u.component], &d.bands[u.component]
-				row := y*(b.height/d.shape.n) + u.row
-				value := &c.at(row*c.wide+x*b.step+u.col, d.shape.n)[0]
-				if s.high != 0 {
-					*value = limit16(int64(*value) | int64(d.bits.bit())<<s.low)
-					continue
-				}
-				d.pred[u.component] = limitDC(d.pred[u.component] + d.bits.difference(u.dc))
-				*value = limit16(d.pred[u.component] << s.low)
+				d.dcBlock(s, &units[i], at[i])
+				at[i] += d.bands[units[i].component].step
 			}
 		}
 	}
 	return d.bits.done()
 }
 
+// dcBlock decodes a block of a scan of DC coefficients.
+func (d *decoder) dcBlock(s *scan, u *unit, at int) {
+	value := &d.coefs[u.component].dc[at]
+	if s.high != 0 {
+		*value = limit16(int64(*value) | int64(d.bits.bit())<<s.low)
+		return
+	}
+	d.pred[u.component] = limitDC(d.pred[u.component] + d.bits.difference(u.dc))
+	*value = limit16(d.pred[u.component] << s.low)
+}
+
 // acScan decodes a scan of AC coefficients, or of one more bit of them, which is of one component.
 func (d *decoder) acScan(s *scan) error {
 	m := d.begin(s)
-	kind := acFirstValues
-	if s.high != 0 {
-		kind = symbolsOnly
-	}
-	u := d.units(s, kind)[0]
+	u := d.units(s, acBandValues)[0]
 	a := acBand{table: u.ac, shape: &d.shape, first: s.first, last: s.last, low: s.low}
 	a.mask = 1<<(s.last+1) - 1<<s.first // of 64 bits, also when last is 63
 	c := &d.coefs[u.component]
@@ -126,130 +130,57 @@ type acBand struct {
 	first, last uint8
 	low         uint8
 	mask        uint64 // of the coefficients first to last
-}
 
-// put stores a coefficient, if it is wanted.
-func (a *acBand) put(values []int16, k uint8, value int64) {
-	if at := a.shape.slot[k]; at != unwanted {
-		values[at] = limit16(value << a.low)
-	}
+	zeros [128]uint8 // of the block that is refined, the coefficients that are 0, in order, and noZero
 }
 
 // acFirst decodes the coefficients of a block, T.81 G.1.2.2. It returns how many blocks after this one have none.
-func (r *bitReader) acFirst(a *acBand, values []int16, nonzero *uint64) (eobRun int) {
-	t := a.table
-	for k := a.first; k <= a.last; {
-		r.refill()
-		e := t.lut[r.acc>>(64-lutBits)]
+func (r *bitReader) acFirst(a *acBand, values *[64]int16, nonzero *uint64) (eobRun int) {
+	buf, acc, n, pos := r.buf, r.acc, r.n, r.pos
+	t, s, low, got := a.table, a.shape, a.low&15, uint64(0)
+	k, last := a.first, a.last
+	for k <= last {
+		if n < 32 { // a symbol has 31 at most
+			acc, n, pos = refill(buf, acc, n, pos)
+		}
+		e := t.lut[acc>>(64-lutBits)]
 		if used := e.bits(); used != 0 {
 			value := e.value()
 			k += e.advance()
 			switch {
-			case k > a.last+1: // a run led out of the band: as image/jpeg, leave the value's bits
+			case k > last+1: // a run led out of the band: as image/jpeg, leave the value's bits
 				_, size := valueBits(value)
 				used -= size
 			case value != 0:
-				*nonzero |= 1 << ((k - 1) & 63)
-				a.put(values, k-1, value)
+				got |= 1 << (k - 1)
+				values[s.slot[k-1]&63] = limit16(value << low)
 			}
-			r.take(used)
+			acc <<= used & 63
+			n -= int(used)
 			continue
 		}
-		symbol, used := t.symbol(e, r.acc)
-		r.take(used)
+		symbol, used := t.symbol(e, acc)
+		acc <<= used & 63
+		n -= int(used)
 		run, size := symbol>>4, symbol&15
-		switch {
-		case used == 0:
-			r.bad = true
-			return 0
-		case size == 0 && run < 15:
-			return r.eobRun(run) - 1
-		case size == 0:
-			k += 16
-			continue
-		}
-		k += uint8(run)
-		if k > a.last {
-			break
-		}
-		*nonzero |= 1 << (k & 63)
-		a.put(values, k, extend(r.acc, size))
-		r.take(size)
-		k++
-	}
-	return 0
-}
-
-// eobRun returns how many blocks, this one included, end here: 1<<run and as many as the next run bits say.
-func (r *bitReader) eobRun(run uint) int {
-	n := 1<<run + int(r.acc>>1>>(63-run))
-	r.take(run)
-	return n
-}
-
-// acRefine decodes one more bit of the coefficients of a block, T.81 G.1.2.3: of those that are not 0 a bit each, and which of the
-// others are 1 or -1 from here on. Of eobRun blocks, from this one on, the latter are none; it returns that for the next block.
-func (r *bitReader) acRefine(a *acBand, values []int16, nonzero *uint64, eobRun int) int {
-	old, rest := *nonzero, a.mask
-	for eobRun == 0 && rest != 0 {
-		r.refill()
-		symbol, used := a.table.symbol(a.table.lut[r.acc>>(64-lutBits)], r.acc)
-		r.take(used)
-		run, size := symbol>>4, symbol&15
-		if used == 0 || size > 1 {
-			r.bad = true
-			return 0
-		}
 		if size == 0 && run < 15 {
-			eobRun = r.eobRun(run)
+			r.bad = r.bad || used == 0
+			r.acc, r.n, r.pos = acc, n, pos
+			eobRun = r.eobRun(run) - 1
+			acc, n = r.acc, r.n
 			break
 		}
-		sign := int64(r.acc>>63)*2 - 1
-		r.take(size)
-		zero := rest &^ old
-		for ; run > 0; run-- {
-			zero &= zero - 1
+		k += uint8(run) + 1
+		if size > 0 && k <= last+1 {
+			got |= 1 << (k - 1)
+			values[s.slot[k-1]&63] = limit16(extend(acc, size) << low)
+			acc <<= size
+			n -= int(size)
 		}
-		if zero == 0 { // more zeros than there are
-			r.bad = true
-			return 0
-		}
-		at := zero & -zero
-		passed := rest & (at<<1 - 1)
-		r.correct(a, old&passed, values)
-		if size == 1 {
-			*nonzero |= at
-			a.put(values, uint8(bits.TrailingZeros64(at)), sign)
-		}
-		rest &^= passed
 	}
-	if eobRun == 0 {
-		return 0
-	}
-	r.correct(a, old&rest, values)
-	return eobRun - 1
-}
-
-// correct takes a bit for each coefficient in mask, and moves those away from 0 whose bit is set.
-func (r *bitReader) correct(a *acBand, mask uint64, values []int16) {
-	count := bits.OnesCount64(mask)
-	if count > r.n {
-		if count > 56 {
-			r.correct(a, mask&math.MaxUint32, values)
-			r.correct(a, mask&^math.MaxUint32, values)
-			return
-		}
-		r.refill()
-	}
-	for m := mask & a.shape.wanted; m != 0; m &= m - 1 {
-		k := bits.TrailingZeros64(m)
-		before := bits.OnesCount64(mask & (1<<k - 1))
-		bit := int64(r.acc << (before & 63) >> 63)
-		value := &values[a.shape.slot[k&63]]
-		sign := int64(*value)>>63 | 1
-		*value = limit16(int64(*value) + sign*bit<<a.low)
-	}
-	r.take(uint(count))
+	r.acc, r.n, r.pos = acc, n, pos
+	*nonzero |= got
+	return eobRun
 }
 
 // limit16 keeps hostile coefficients in their type. An honest one has 12 bits.
@@ -286,15 +217,15 @@ func (d *decoder) blockRow(c, y, row int, quant *[64]int32) {
 	n, coefs, band := d.shape.n, &d.coefs[c], &d.bands[c]
 	first := (y*coefs.v + row) * coefs.wide
 	for x := range coefs.shownWide {
-		values := coefs.at(first+x, n)
 		dst := band.pix[(row*band.stride+x)*n:]
-		if coefs.nonzero[first+x]&d.shape.wanted == 0 {
-			d.block[0] = int64(values[0]) * int64(quant[0])
+		d.block[0] = int64(coefs.dc[first+x]) * int64(quant[0])
+		if n > 3 && coefs.nonzero[first+x]&d.shape.wanted == 0 { // smaller IDCTs cost less than a mispredicted branch
 			fill(dst, band.stride, n, &d.block)
 			continue
 		}
-		for i, v := range values {
-			d.block[i&63] = int64(v) * int64(quant[i&63])
+		values := coefs.at(first+x, n)
+		for i := 1; i < n*n; i++ {
+			d.block[i&63] = int64(values[i&63]) * int64(quant[i&63])
 		}
 		d.shape.idct(&d.block, dst, band.stride)
 	}
