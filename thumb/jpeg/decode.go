@@ -1,6 +1,10 @@
 package jpeg
 
-import "tintype/thumb/sample"
+import (
+	"sync"
+
+	"tintype/thumb/sample"
+)
 
 // decoder is one Decode under way.
 type decoder struct {
@@ -43,8 +47,9 @@ type band struct {
 // is. Other errors wrap ErrDamaged; rows before the damage have been handed out by then. Decode panics on another n.
 func (p *Picture) Decode(n int, check func() error, sink func(c, y int, band sample.Plane) error) error {
 	checkScale(n)
-	d := &decoder{pic: p, shape: newShape(n), check: check, sink: sink}
-	d.bits.buf = new(bitBuffer)
+	d := decoders.Get().(*decoder)
+	defer d.free()
+	d.pic, d.shape, d.check, d.sink = p, newShape(n), check, sink
 	d.lastScan = [4]int{-1, -1, -1, -1}
 	for i := range p.scans {
 		for _, c := range p.scans[i].components {
@@ -54,7 +59,7 @@ func (p *Picture) Decode(n int, check func() error, sink func(c, y int, band sam
 	for c := range p.Components {
 		g := p.grid(c)
 		d.bands[c] = band{
-			pix:    make([]uint8, g.stride(n)*g.v*n),
+			pix:    resized(d.bands[c].pix, g.stride(n)*g.v*n),
 			stride: g.stride(n),
 			size:   p.Size(c, n),
 		}
@@ -68,6 +73,31 @@ func (p *Picture) Decode(n int, check func() error, sink func(c, y int, band sam
 		}
 	}
 	return d.absent()
+}
+
+// decoders are those that were used before, for their memory.
+var decoders = sync.Pool{New: func() any { return &decoder{bits: bitReader{buf: new(bitBuffer)}} }}
+
+// free keeps d for another picture, and nothing of this one.
+func (d *decoder) free() {
+	old := *d
+	*d = decoder{bits: bitReader{buf: old.bits.buf}, dc: old.dc, ac: old.ac}
+	for _, t := range append(d.dc, d.ac...) {
+		t.spec = nil
+	}
+	for c := range d.bands {
+		d.bands[c].pix = old.bands[c].pix
+		d.coefs[c] = coefficients{dc: old.coefs[c].dc, values: old.coefs[c].values, nonzero: old.coefs[c].nonzero}
+	}
+	decoders.Put(d)
+}
+
+// resized returns s with n elements, whatever they hold, or a new slice if it has no room for them.
+func resized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
 }
 
 // emit hands out the band of component c that is the y-th of its scan.

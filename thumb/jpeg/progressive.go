@@ -26,7 +26,11 @@ func (d *decoder) progressive() error {
 		}
 		g := d.pic.grid(c)
 		blocks := g.wide * g.high
-		d.coefs[c] = coefficients{g, make([]int16, blocks), make([]int16, blocks*n*n+64), make([]uint64, blocks)}
+		k := &d.coefs[c]
+		k.grid, k.dc, k.values, k.nonzero = g, resized(k.dc, blocks), resized(k.values, blocks*n*n+64), resized(k.nonzero, blocks)
+		clear(k.dc)
+		clear(k.values)
+		clear(k.nonzero)
 	}
 	for i := range d.pic.scans {
 		s := &d.pic.scans[i]
