@@ -17,13 +17,11 @@ type canvas struct {
 
 	transparent bool // of rgba
 	resizers    []*resample.Resizer
-	memory      *memory
+	memory      *[]uint8 // what the planes are part of
 }
 
-// memory is what one canvas uses after the other: for its planes, and for its bytes until it is known how many they are.
-type memory struct{ planes, encoded []uint8 }
-
-var memories = sync.Pool{New: func() any { return new(memory) }}
+// memories are of canvases that are done.
+var memories = sync.Pool{New: func() any { return new([]uint8) }}
 
 // What it may take to encode a canvas: for each pixel the codes of noise, or the PNG of a frame with alpha; and what compresses that.
 const (
@@ -43,9 +41,9 @@ func (l layout) need(w, h int, o orientation) int64 {
 
 // newCanvas returns a canvas of w x h, upright, for a picture that is stored as o and whose rows are to come.
 func (l layout) newCanvas(w, h int, o orientation) *canvas {
-	c := &canvas{model: l.model, w: w, h: h, memory: memories.Get().(*memory)}
-	free := slices.Grow(c.memory.planes[:0], len(l.planes)*w*h)[:len(l.planes)*w*h]
-	c.memory.planes = free
+	c := &canvas{model: l.model, w: w, h: h, memory: memories.Get().(*[]uint8)}
+	*c.memory = slices.Grow((*c.memory)[:0], len(l.planes)*w*h)
+	free := (*c.memory)[:len(l.planes)*w*h]
 	for i := range l.planes {
 		src, w, h := l.part(i, w, h, o)
 		p := sample.Plane{Pix: free[:w*h]}

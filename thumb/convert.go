@@ -55,7 +55,7 @@ func Convert(data []byte, lim Limits, to Format, width, height int) (Thumbnail, 
 
 // frame returns all planes of s as they come, some perhaps smaller than others.
 func (s *source) frame() (*canvas, error) {
-	c := &canvas{model: s.model, memory: new(memory)}
+	c := &canvas{model: s.model}
 	for _, p := range s.planes {
 		c.planes = append(c.planes, sample.New(p.Width, p.Height))
 	}

@@ -26,8 +26,7 @@ func (c *canvas) encode(to Format) (Thumbnail, error) {
 	t := Thumbnail{Picture: Picture{to, c.w, c.h}}
 	switch to {
 	case JPEG:
-		c.memory.encoded, err = jpeg.Encode(c.memory.encoded[:0], c.w, c.h, c.jpegPlanes(), jpegQuality, true)
-		t.Data = bytes.Clone(c.memory.encoded)
+		t.Data, err = jpeg.Encode(nil, c.w, c.h, c.jpegPlanes(), jpegQuality)
 	case PNG:
 		err = png.Encode(&b, c.image())
 	case GIF:

@@ -2,6 +2,7 @@ package jpeg
 
 import (
 	"fmt"
+	"slices"
 
 	"tintype/thumb/sample"
 )
@@ -14,13 +15,12 @@ const maxSide = 0xffff
 // Planes are one, of gray, or three, of Y, Cb and Cr as JFIF defines them. The first is w x h samples; the other two are of one size,
 // either w x h (4:4:4) or half of both, rounded up (4:2:0). They need not be padded to whole blocks.
 //
-// Quality is 1 to 100 and means what it does to libjpeg. With optimise the Huffman codes are made for this picture: the file is a
-// few per cent smaller and the pixels are the same, but all of it is held meanwhile, at 4 bytes per Huffman symbol: 1 MB for a
-// photograph of 1024 x 768 pixels at quality 80.
+// Quality is 1 to 100 and means what it does to libjpeg. The Huffman codes are made for this picture, so all of it is held meanwhile,
+// at 4 bytes per Huffman symbol: 1 MB for a photograph of 1024 x 768 pixels at quality 80.
 //
 // The bytes depend on the arguments only, not on the processor. On an error, which means that the arguments contradict each other
 // or a limit, dst is returned as it was. Encode may be called concurrently and does not keep or change the planes.
-func Encode(dst []byte, w, h int, planes []sample.Plane, quality int, optimise bool) ([]byte, error) {
+func Encode(dst []byte, w, h int, planes []sample.Plane, quality int) ([]byte, error) {
 	if err := checkPicture(w, h, planes, quality); err != nil {
 		return dst, err
 	}
@@ -28,23 +28,16 @@ func Encode(dst []byte, w, h int, planes []sample.Plane, quality int, optimise b
 	defer encoders.Put(e)
 	e.begin(w, h, planes, quality)
 	defer e.forget()
-
-	out := bitWriter{out: dst}
-	if optimise {
-		for y := range e.mcuRows {
-			e.encodeRow(y)
-		}
-		specs := e.optimalHuffman()
-		out.out = e.appendHeader(dst, specs)
-		out.write(e.tokens, makeCodes(specs))
-	} else {
-		out.out = e.appendHeader(dst, stdHuffman[:])
-		for y := range e.mcuRows {
-			e.encodeRow(y)
-			out.write(e.tokens, stdCodes())
-			e.tokens = e.tokens[:0]
-		}
+	for y := range e.mcuRows {
+		e.encodeRow(y)
 	}
+	freq := e.frequencies()
+	specs := e.optimalHuffman(freq)
+	code := makeCodes(specs)
+	length := code.scanBytes(freq)
+	dst = slices.Grow(dst, maxHeader+length+length/64+growth) // one byte in 256 is 0xff, in a photo
+	out := bitWriter{out: e.appendHeader(dst, specs)}
+	out.write(e.tokens, code)
 	return append(out.finish(), 0xff, markerEOI), nil
 }
 

@@ -1,5 +1,8 @@
 package jpeg
 
+// maxHeader is how long a header can be: segments, two tables of 64 steps and four codes of at most 256 symbols.
+const maxHeader = 2 + 18 + 2*69 + 19 + 4 + 4*(17+256) + 14
+
 // appendHeader appends all that comes before the scan.
 func (e *encoder) appendHeader(dst []byte, specs []codeSpec) []byte {
 	gray := len(e.channels) == 1

@@ -1,9 +1,6 @@
 package jpeg
 
-import (
-	"slices"
-	"sync"
-)
+import "slices"
 
 // A codeSpec is a code as a DHT segment has it: how many symbols have a code of 1 to 16 bits, and the symbols by length.
 type codeSpec struct {
@@ -30,14 +27,26 @@ func makeCodes(specs []codeSpec) *codes {
 	return c
 }
 
-var stdCodes = sync.OnceValue(func() *codes { return makeCodes(stdHuffman[:]) })
-
-// optimalHuffman returns the codes that make the tokens shortest, for as many tables as the picture has.
-func (e *encoder) optimalHuffman() []codeSpec {
-	var freq [tokenKinds]int
+// frequencies counts the tokens.
+func (e *encoder) frequencies() *[tokenKinds]int {
+	freq := new([tokenKinds]int)
 	for _, t := range e.tokens {
 		freq[t&tokenKind]++
 	}
+	return freq
+}
+
+// scanBytes returns how long a scan of these tokens is, without the zeros that follow its 0xff.
+func (c *codes) scanBytes(freq *[tokenKinds]int) int {
+	bits := 0
+	for kind, n := range freq {
+		bits += n * int(c[kind]%32)
+	}
+	return bits/8 + 1
+}
+
+// optimalHuffman returns the codes that make tokens of these frequencies shortest, for as many tables as the picture has.
+func (e *encoder) optimalHuffman(freq *[tokenKinds]int) []codeSpec {
 	tables := 2
 	if len(e.channels) > 1 {
 		tables = 4

@@ -7,6 +7,7 @@ import (
 	stdjpeg "image/jpeg"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -73,9 +74,9 @@ func decodePlanes(t testing.TB, data []byte) []sample.Plane {
 	return nil
 }
 
-func mustEncode(t testing.TB, w, h int, planes []sample.Plane, quality int, optimise bool) []byte {
+func mustEncode(t testing.TB, w, h int, planes []sample.Plane, quality int) []byte {
 	t.Helper()
-	data, err := Encode(nil, w, h, planes, quality, optimise)
+	data, err := Encode(nil, w, h, planes, quality)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,27 +157,9 @@ func TestDecodedPictureIsThePicture(t *testing.T) {
 					continue // the same as 4:4:4
 				}
 				for _, quality := range []int{1, 50, 80, 100} {
-					data := mustEncode(t, w, h, planes, quality, (w+h)%2 == 0)
+					data := mustEncode(t, w, h, planes, quality)
 					if err := comparePlanes(decodePlanes(t, data), planes, quality); err != nil {
 						t.Fatalf("%s, %d x %d, quality %d: %v", layout, w, h, quality, err)
-					}
-				}
-			}
-		}
-	}
-}
-
-func TestOptimisedPictureHasTheSamePixels(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(3, 4))
-	for _, layout := range layouts {
-		for _, size := range []int{1, 8, 17, 100} {
-			for _, quality := range []int{1, 50, 80, 100} {
-				planes := testPlanes(layout, size, size+3, rnd)
-				std := decodePlanes(t, mustEncode(t, size, size+3, planes, quality, false))
-				opt := decodePlanes(t, mustEncode(t, size, size+3, planes, quality, true))
-				for i := range std {
-					if !bytes.Equal(std[i].Pix, opt[i].Pix) {
-						t.Errorf("%s, %d, quality %d: plane %d differs", layout, size, quality, i)
 					}
 				}
 			}
@@ -207,12 +190,10 @@ func TestExtremePictures(t *testing.T) {
 	for name, sample := range samples {
 		for _, layout := range layouts {
 			for _, quality := range []int{1, 80, 100} {
-				for _, optimise := range []bool{false, true} {
-					planes := fillPlanes(layout, 128, 96, sample)
-					data := mustEncode(t, 128, 96, planes, quality, optimise)
-					if err := comparePlanes(decodePlanes(t, data), planes, quality); err != nil {
-						t.Errorf("%s, %s, quality %d, optimised %v: %v", name, layout, quality, optimise, err)
-					}
+				planes := fillPlanes(layout, 128, 96, sample)
+				data := mustEncode(t, 128, 96, planes, quality)
+				if err := comparePlanes(decodePlanes(t, data), planes, quality); err != nil {
+					t.Errorf("%s, %s, quality %d: %v", name, layout, quality, err)
 				}
 			}
 		}
@@ -221,22 +202,29 @@ func TestExtremePictures(t *testing.T) {
 
 func TestEncodeAppendsAndKeeps(t *testing.T) {
 	planes := testPlanes("4:2:0", 33, 21, rand.New(rand.NewPCG(7, 8)))
-	want := mustEncode(t, 33, 21, planes, 80, true)
-	got, err := Encode([]byte("before"), 33, 21, planes, 80, true)
+	want := mustEncode(t, 33, 21, planes, 80)
+	got, err := Encode([]byte("before"), 33, 21, planes, 80)
 	if err != nil || !bytes.Equal(got, append([]byte("before"), want...)) {
 		t.Errorf("not appended, or another file: %v", err)
 	}
 }
 
-// TestEdgesOfAFlatPicture compares its scan with that of a picture of whole blocks: what lies beyond the edge must be as flat, and not
-// what is left of another picture.
+// TestEdgesOfAFlatPicture compares it with a picture of whole blocks: what lies beyond the edge must be as flat, and not what is left
+// of another picture.
 func TestEdgesOfAFlatPicture(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(19, 20))
-	scan := func(layout string, w, h int) []byte {
-		flat := fillPlanes(layout, w, h, func(i, x, y int) uint8 { return uint8(200 - 50*i) })
-		mustEncode(t, 48, 48, fillPlanes(layout, 48, 48, func(i, x, y int) uint8 { return uint8(rnd.IntN(256)) }), 80, false)
-		data := mustEncode(t, w, h, flat, 80, false)
-		return data[bytes.Index(data, []byte{0xff, markerSOS}):]
+	e := new(encoder)
+	tokens := func(w, h int, planes []sample.Plane) []token {
+		e.begin(w, h, planes, 80)
+		defer e.forget()
+		for y := range e.mcuRows {
+			e.encodeRow(y)
+		}
+		return slices.Clone(e.tokens)
+	}
+	flat := func(layout string, w, h int) []token {
+		tokens(48, 48, fillPlanes(layout, 48, 48, func(i, x, y int) uint8 { return uint8(rnd.IntN(256)) }))
+		return tokens(w, h, fillPlanes(layout, w, h, func(i, x, y int) uint8 { return uint8(200 - 50*i) }))
 	}
 	for _, layout := range layouts {
 		unit := 8
@@ -245,7 +233,7 @@ func TestEdgesOfAFlatPicture(t *testing.T) {
 		}
 		for w := 2; w <= 40; w++ {
 			for h := 2; h <= 40; h++ {
-				if !bytes.Equal(scan(layout, w, h), scan(layout, unit*ceilDiv(w, unit), unit*ceilDiv(h, unit))) {
+				if !slices.Equal(flat(layout, w, h), flat(layout, unit*ceilDiv(w, unit), unit*ceilDiv(h, unit))) {
 					t.Fatalf("%s, %d x %d: not flat", layout, w, h)
 				}
 			}
@@ -257,10 +245,10 @@ func TestEncodeConcurrently(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		planes := testPlanes(layouts[i%len(layouts)], 50+20*i, 90-10*i, rand.New(rand.NewPCG(17, uint64(i))))
-		want := mustEncode(t, 50+20*i, 90-10*i, planes, 80, i%2 == 0)
+		want := mustEncode(t, 50+20*i, 90-10*i, planes, 80)
 		wg.Go(func() {
 			for range 20 {
-				got, err := Encode(nil, 50+20*i, 90-10*i, planes, 80, i%2 == 0)
+				got, err := Encode(nil, 50+20*i, 90-10*i, planes, 80)
 				if err != nil || !bytes.Equal(got, want) {
 					t.Errorf("picture %d becomes another: %v", i, err)
 				}
@@ -293,7 +281,7 @@ func TestEncodeRefuses(t *testing.T) {
 		"a sample too few":                {8, 8, 80, []sample.Plane{{Pix: make([]uint8, 63), Stride: 8, Width: 8, Height: 8}}},
 	} {
 		dst := []byte{1, 2}
-		got, err := Encode(dst, c.w, c.h, c.planes, c.quality, true)
+		got, err := Encode(dst, c.w, c.h, c.planes, c.quality)
 		if err == nil || !bytes.Equal(got, dst) {
 			t.Errorf("%s: error %v and %d bytes, want an error and the 2 there were", name, err, len(got))
 		}
@@ -301,10 +289,10 @@ func TestEncodeRefuses(t *testing.T) {
 }
 
 func FuzzEncode(f *testing.F) {
-	f.Add(uint8(16), uint8(16), uint8(80), uint8(1), true, []byte{0, 255, 3})
-	f.Add(uint8(1), uint8(200), uint8(100), uint8(0), false, []byte{255})
-	f.Add(uint8(33), uint8(7), uint8(1), uint8(2), true, []byte("noise"))
-	f.Fuzz(func(t *testing.T, w, h, quality, layout uint8, optimise bool, pix []byte) {
+	f.Add(uint8(16), uint8(16), uint8(80), uint8(1), []byte{0, 255, 3})
+	f.Add(uint8(1), uint8(200), uint8(100), uint8(0), []byte{255})
+	f.Add(uint8(33), uint8(7), uint8(1), uint8(2), []byte("noise"))
+	f.Fuzz(func(t *testing.T, w, h, quality, layout uint8, pix []byte) {
 		width, height, q := int(w)+1, int(h)+1, int(quality)%100+1
 		at := 0
 		planes := fillPlanes(layouts[int(layout)%len(layouts)], width, height, func(i, x, y int) uint8 {
@@ -314,7 +302,7 @@ func FuzzEncode(f *testing.F) {
 			at++
 			return pix[at%len(pix)] ^ uint8(at/len(pix)*37)
 		})
-		data, err := Encode(nil, width, height, planes, q, optimise)
+		data, err := Encode(nil, width, height, planes, q)
 		if err != nil {
 			t.Fatal(err)
 		}

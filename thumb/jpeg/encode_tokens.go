@@ -79,9 +79,16 @@ type bitWriter struct {
 // codes has for each kind of token its code with room for the following bits, times 32, plus the length of both, at most 16+11.
 type codes [tokenKinds]uint32
 
-// write appends tokens. The chunks are so small that growing out for the worst case costs nothing.
+// chunk is how many tokens are written at a time: so few that growing out for the worst case, by growth, costs little.
+const (
+	chunk         = 1024
+	maxWord       = 16 // 8 bytes, each 0xff and stuffed
+	maxTokenBytes = 8  // 27 bits, stuffed
+	growth        = chunk*maxTokenBytes + maxWord
+)
+
+// write appends tokens.
 func (w *bitWriter) write(tokens []token, c *codes) {
-	const chunk = 4096
 	for len(tokens) > 0 {
 		n := min(len(tokens), chunk)
 		w.writeChunk(tokens[:n], c)
@@ -90,8 +97,6 @@ func (w *bitWriter) write(tokens []token, c *codes) {
 }
 
 func (w *bitWriter) writeChunk(tokens []token, c *codes) {
-	const maxWord = 16      // 8 bytes, each 0xff and stuffed
-	const maxTokenBytes = 8 // 27 bits, stuffed
 	w.out = slices.Grow(w.out, len(tokens)*maxTokenBytes+maxWord)
 	acc, used := w.acc, w.n
 	for _, t := range tokens {

@@ -44,20 +44,20 @@ func TestAVX2BlocksAreTheSame(t *testing.T) {
 func TestAVX2FilesAreTheSame(t *testing.T) {
 	needAVX2(t)
 	rnd := rand.New(rand.NewPCG(11, 12))
-	check := func(name string, w, h int, planes []sample.Plane, quality int, optimise bool) {
-		got := mustEncode(t, w, h, planes, quality, optimise)
+	check := func(name string, w, h int, planes []sample.Plane, quality int) {
+		got := mustEncode(t, w, h, planes, quality)
 		withoutAVX2(func() {
-			if want := mustEncode(t, w, h, planes, quality, optimise); !bytes.Equal(got, want) {
-				t.Errorf("%s, %d x %d, quality %d, optimised %v: other bytes", name, w, h, quality, optimise)
+			if want := mustEncode(t, w, h, planes, quality); !bytes.Equal(got, want) {
+				t.Errorf("%s, %d x %d, quality %d: other bytes", name, w, h, quality)
 			}
 		})
 	}
 	for _, quality := range []int{1, 50, 80, 100} {
 		w, h, planes := photo(t)
-		check("photo", w, h, planes, quality, quality > 50)
+		check("photo", w, h, planes, quality)
 		for _, layout := range layouts {
 			for size := 1; size < 50; size++ {
-				check(layout, size, 50-size, testPlanes(layout, size, 50-size, rnd), quality, quality > 50)
+				check(layout, size, 50-size, testPlanes(layout, size, 50-size, rnd), quality)
 			}
 		}
 	}
