@@ -20,7 +20,7 @@ import (
 )
 
 // field0 returns a field of a successful saveImage answer.
-func field0(t *testing.T, a answer, name string) string {
+func field0(t testing.TB, a answer, name string) string {
 	t.Helper()
 	var reply struct {
 		ERRORCODE string

@@ -55,11 +55,12 @@ func boundary(contentType string) (string, error) {
 	return params["boundary"], nil
 }
 
-// readForm reads a multipart body. Of several files it takes the first, or the
-// first called prefer; it keeps at most limit bytes of it and one more. It reads
-// part by part, so that a body without its last line is as good as a whole one
-// when the file is complete.
-func readForm(body io.Reader, boundary, prefer string, limit int64) (form, error) {
+// readForm reads a multipart body, which is said to have length bytes; a number
+// below 0 says nothing. Of several files it takes the first, or the first called
+// prefer; it keeps at most limit bytes of it and one more. It reads part by part,
+// so that a body without its last line is as good as a whole one when the file is
+// complete.
+func readForm(body io.Reader, length int64, boundary, prefer string, limit int64) (form, error) {
 	if boundary == "" {
 		return form{}, fmt.Errorf("%w: no boundary", errForm)
 	}
@@ -86,7 +87,7 @@ func readForm(body io.Reader, boundary, prefer string, limit int64) (form, error
 			err = f.readField(name, part)
 		case !hasFile || !preferred && strings.TrimSuffix(name, "[]") == prefer:
 			f.fileName = fileName
-			err = f.readFile(part, limit)
+			err = f.readFile(part, length, limit)
 			// an input of a page without a file chosen is none
 			hasFile = fileName != "" || f.fileSize > 0
 			preferred = hasFile && strings.TrimSuffix(name, "[]") == prefer
@@ -110,9 +111,19 @@ func (f *form) readField(name string, part io.Reader) error {
 	return err
 }
 
-func (f *form) readFile(part io.Reader, limit int64) error {
+// trusted is how much of a file must be there before memory is taken for as much
+// as the length of the body promises: to promise costs a client nothing.
+const trusted = 64 << 10
+
+func (f *form) readFile(part io.Reader, length, limit int64) error {
 	var buf bytes.Buffer
-	kept, err := buf.ReadFrom(io.LimitReader(part, limit+1))
+	kept, err := buf.ReadFrom(io.LimitReader(part, min(trusted, limit+1)))
+	if err == nil && kept == trusted {
+		buf.Grow(int(max(min(length, limit+1)-kept, 0)) + bytes.MinRead)
+		var more int64
+		more, err = buf.ReadFrom(io.LimitReader(part, limit+1-kept))
+		kept += more
+	}
 	if err != nil {
 		return err
 	}

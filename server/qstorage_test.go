@@ -32,7 +32,7 @@ type uploadReply struct {
 }
 
 // content returns the Content of a successful QStorage answer.
-func content(t *testing.T, a answer) (c uploadReply) {
+func content(t testing.TB, a answer) (c uploadReply) {
 	t.Helper()
 	reply := envelope{Content: &c}
 	if err := json.Unmarshal([]byte(a.body), &reply); err != nil || reply.ResultCode != "1" {
@@ -47,7 +47,7 @@ func (s *testServer) uploaded(data []byte, headers ...string) uploadReply {
 }
 
 // code returns the ResultCode of an answer.
-func code(t *testing.T, a answer) string {
+func code(t testing.TB, a answer) string {
 	t.Helper()
 	var e envelope
 	if err := json.Unmarshal([]byte(a.body), &e); err != nil || a.status != 200 || a.header.Get("Content-Type") != "application/json" {

@@ -41,7 +41,7 @@ const (
 // testServer is a Server on an in-memory listener, with a clock that tests move.
 type testServer struct {
 	*http.Client
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	data  *store.Data
 	dial  func() (net.Conn, error)
@@ -99,7 +99,7 @@ func (l *lockedBuffer) String() string {
 
 // newTestServer starts a server with two applications on an empty directory.
 // change may alter its configuration.
-func newTestServer(t *testing.T, change ...func(*Config)) *testServer {
+func newTestServer(t testing.TB, change ...func(*Config)) *testServer {
 	t.Helper()
 	s := &testServer{
 		t: t, dir: t.TempDir(), log: &lockedBuffer{},
@@ -213,7 +213,7 @@ func (s *testServer) raw(request string) string {
 }
 
 // picture returns a file of testdata/pictures.
-func picture(t *testing.T, name string) []byte {
+func picture(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("../testdata/pictures", name))
 	if err != nil {
@@ -281,7 +281,7 @@ func (s *testServer) upload(data []byte, headers ...string) answer {
 }
 
 // golden compares got with a golden file, byte for byte.
-func golden(t *testing.T, name, got string) {
+func golden(t testing.TB, name, got string) {
 	t.Helper()
 	path := filepath.Join("../testdata/golden", name)
 	if *update {

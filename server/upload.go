@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 	"tintype/store"
@@ -105,19 +106,23 @@ func (s *Server) thumbnails(data []byte) ([]variant, error) {
 // putVariants stores the variants of one picture together, the original first.
 func (s *Server) putVariants(c call, container, folder, stem string, isNew bool, variants []variant) ([]store.Object, error) {
 	items := make([]store.Item, len(variants))
-	full := store.Sum(variants[0].Data)
+	var full store.Digest
 	for i, v := range variants {
-		from := store.Digest{}
-		if i > 0 {
-			from = full
-		}
 		items[i] = store.Item{
 			Object: store.Object{
 				Name:  fmt.Sprintf("%s/%s/%s_%s.%s", container, folder, stem, v.suffix, v.Format.Ext()),
 				Owner: c.app.Key, MediaType: v.Format.MediaType(), Width: v.Width, Height: v.Height, MD5: md5.Sum(v.Data),
-				Original: from, Created: s.cfg.Now(),
+				Created: s.cfg.Now(),
 			},
 			Body: bytes.NewReader(v.Data), New: isNew,
+			Inspect: func(o *store.Object, _ io.ReadSeeker) error {
+				if i == 0 { // which is complete before the others
+					full = o.Digest
+				} else {
+					o.Original = full
+				}
+				return nil
+			},
 		}
 	}
 	return s.cfg.Pictures.Apply(store.Change{Put: items, Decide: func(now store.View, ch *store.Change) error {
