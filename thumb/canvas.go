@@ -23,15 +23,21 @@ type canvas struct {
 // memories are of canvases that are done.
 var memories = sync.Pool{New: func() any { return new([]uint8) }}
 
-// What it may take to encode a canvas: for each pixel the codes of noise, or the PNG of a frame with alpha; and what compresses that.
+// What it may take to encode a canvas: for each pixel the codes of noise, or its PNG from a frame with alpha; and what compresses that.
 const (
-	encodingBytes = 20
-	encoderBytes  = 1 << 20
+	jpegBytes    = 8
+	pngBytes     = 20
+	encoderBytes = 1 << 20
 )
 
 // need returns the bytes that a canvas of w x h, upright, allocates until it is encoded.
 func (l layout) need(w, h int, o orientation) int64 {
-	need := int64(w)*int64(h)*encodingBytes + encoderBytes
+	need := int64(encoderBytes)
+	if l.model == rgba {
+		need += int64(w) * int64(h) * pngBytes
+	} else {
+		need += int64(w) * int64(h) * jpegBytes
+	}
 	for i := range l.planes {
 		src, w, h := l.part(i, w, h, o)
 		need += resample.Need(src, w, h) + int64(w)*int64(h)

@@ -70,7 +70,7 @@ func (hdr header) convertNeed(w, h int) int64 {
 	default:
 		l, need = alike(rgba, 4, hdr.width, hdr.height), hdr.frameNeed()
 	}
-	need += int64(w)*int64(h)*encodingBytes + encoderBytes
+	need += int64(w)*int64(h)*pngBytes + encoderBytes
 	w, h = hdr.orientation.size(w, h)
 	for _, p := range l.planes { // itself, after the first of two passes, after the second, and turned
 		need += int64(p.Width)*int64(p.Height) + int64(w)*int64(p.Height) + 2*int64(w)*int64(h)

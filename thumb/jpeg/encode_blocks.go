@@ -83,7 +83,10 @@ func (e *encoder) encodeRow(my int) {
 		c.transform(my, &e.quantisers[c.table])
 		perRow += c.perMCU * c.perMCU * e.mcuCols
 	}
-	e.tokens = slices.Grow(e.tokens, perRow*maxBlockTokens)
+	if most := perRow * maxBlockTokens; cap(e.tokens)-len(e.tokens) < most {
+		rest := len(e.tokens) / max(my, 1) * (e.mcuRows - my) // if the picture goes on as it was
+		e.tokens = slices.Grow(e.tokens, max(most, rest+rest/8))
+	}
 	for mx := range e.mcuCols {
 		for i := range e.channels {
 			c := &e.channels[i]
