@@ -1,8 +1,7 @@
 package gif
 
 const (
-	inputSize = 16 << 10 // input without its blocks
-	ahead     = 32 << 10 // how much is decoded before rows are handed out
+	ahead = 32 << 10 // how much is decoded before rows are handed out
 
 	// decoderBytes is the size of a decoder without its buffer, as the allocator rounds it.
 	decoderBytes = 88 << 10
@@ -21,15 +20,13 @@ type decoder struct {
 	used int    // bytes of blocks before those in input
 	cut  bool   // the blocks end without an empty one
 
-	buf   []uint8
-	out   int // buf[:out] has been decoded and not handed out
-	input [inputSize + inSlack]byte
+	buf []uint8
+	out int // buf[:out] has been decoded and not handed out
 }
 
 func newDecoder(p *Picture, check func() error) *decoder {
 	d := &decoder{p: p, check: check, rest: p.pixels, buf: make([]uint8, bufferSize(p.Frame.Dx()))}
 	d.lzw.init(p.codes)
-	d.lzw.in = d.input[:]
 	return d
 }
 
@@ -38,7 +35,7 @@ func (d *decoder) fill() bool {
 	z := &d.lzw
 	from := z.bit >> 3
 	d.used += from
-	n := copy(d.input[:], d.input[from:z.end>>3])
+	n := copy(z.in[:], z.in[from:z.end>>3])
 	left := n
 	for n+255 <= inputSize && !d.cut {
 		if len(d.rest) == 0 || len(d.rest) <= int(d.rest[0]) {
@@ -49,7 +46,7 @@ func (d *decoder) fill() bool {
 		if size == 0 {
 			break
 		}
-		n += copy(d.input[n:], d.rest[1:1+size])
+		n += copy(z.in[n:], d.rest[1:1+size])
 		d.rest = d.rest[1+size:]
 	}
 	z.bit, z.end = z.bit&7, 8*n
