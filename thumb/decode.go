@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"image"
 	"image/draw"
-	"image/gif"
 	"io"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// open returns the source for thumbnails of the wanted sizes, which gives up at until. Of a JPEG or a PNG nothing is decoded before
+// open returns the source for thumbnails of the wanted sizes, which gives up at until. Of a JPEG, PNG or GIF nothing is decoded before
 // its rows are asked for; the decoders of other formats know frames only.
 func (hdr header) open(data []byte, wanted []image.Point, until time.Time) (*source, error) {
 	switch hdr.format {
@@ -21,6 +20,8 @@ func (hdr header) open(data []byte, wanted []image.Point, until time.Time) (*sou
 		return jpegSource(hdr.jpeg, hdr.scale(wanted), checkUntil(until)), nil
 	case PNG:
 		return pngSource(hdr.png, checkUntil(until)), nil
+	case GIF:
+		return gifSource(hdr.gif, checkUntil(until)), nil
 	}
 	img, err := hdr.decodeFrame(data, until)
 	if err != nil {
@@ -39,19 +40,22 @@ func (hdr header) scale(wanted []image.Point) int {
 	return n
 }
 
-// need returns how many bytes it may take to make thumbnails of the wanted sizes.
-func (hdr header) need(wanted []image.Point) int64 {
-	var l layout
-	need := hdr.frameNeed()
+// layout returns how the picture comes when a JPEG is decoded at n/8, and how many bytes it may take to decode it.
+func (hdr header) layout(n int) (l layout, need int64) {
 	switch hdr.format {
 	case JPEG:
-		n := hdr.scale(wanted)
-		l, need = jpegLayout(hdr.jpeg, n), hdr.jpeg.Need(n)
+		return jpegLayout(hdr.jpeg, n), hdr.jpeg.Need(n)
 	case PNG:
-		l, need = pngLayout(hdr.png), hdr.png.Need()
-	default:
-		l = alike(rgba, 4, hdr.width, hdr.height)
+		return pngLayout(hdr.png), hdr.png.Need()
+	case GIF:
+		return gifLayout(hdr.gif), hdr.gif.Need() + 5*int64(hdr.width) // with a row in planes, and an empty one
 	}
+	return alike(rgba, 4, hdr.width, hdr.height), hdr.frameNeed()
+}
+
+// need returns how many bytes it may take to make thumbnails of the wanted sizes.
+func (hdr header) need(wanted []image.Point) int64 {
+	l, need := hdr.layout(hdr.scale(wanted))
 	for _, size := range wanted {
 		need += l.need(size.X, size.Y, hdr.orientation)
 	}
@@ -60,16 +64,7 @@ func (hdr header) need(wanted []image.Point) int64 {
 
 // convertNeed returns how many bytes it may take to Convert to w x h.
 func (hdr header) convertNeed(w, h int) int64 {
-	var l layout
-	var need int64
-	switch hdr.format {
-	case JPEG:
-		l, need = jpegLayout(hdr.jpeg, 8), hdr.jpeg.Need(8)
-	case PNG:
-		l, need = pngLayout(hdr.png), hdr.png.Need()
-	default:
-		l, need = alike(rgba, 4, hdr.width, hdr.height), hdr.frameNeed()
-	}
+	l, need := hdr.layout(8)
 	need += int64(w)*int64(h)*pngBytes + encoderBytes
 	w, h = hdr.orientation.size(w, h)
 	for _, p := range l.planes { // itself, after the first of two passes, after the second, and turned
@@ -82,16 +77,13 @@ func (hdr header) convertNeed(w, h int) int64 {
 func (hdr header) frameNeed() int64 {
 	const fixed = 1 << 20
 	frame := int64(hdr.width) * int64(hdr.height)
-	switch hdr.format {
-	case GIF: // indices, and a canvas that they may lie on
-		return fixed + 5*frame
-	case WebP: // a frame with alpha of its own, joined, and a canvas
+	if hdr.format == WebP { // a frame with alpha of its own, joined, and a canvas
 		return fixed + 11*frame
 	}
 	return fixed + 4*frame
 }
 
-// decodeFrame returns the pixels of a GIF, BMP or WebP, whose header hdr is, as stored, for imageSource: of the size that the header
+// decodeFrame returns the pixels of a BMP or WebP, whose header hdr is, as stored, for imageSource: of the size that the header
 // promised. It gives up at until.
 func (hdr header) decodeFrame(data []byte, until time.Time) (image.Image, error) {
 	r := &deadlineReader{r: bytes.NewReader(data), until: until}
@@ -110,8 +102,6 @@ func (hdr header) decodeFrame(data []byte, until time.Time) (image.Image, error)
 
 func decodePixels(r io.Reader, f Format) (image.Image, error) {
 	switch f {
-	case GIF:
-		return gif.Decode(r) // reads no further than the first frame
 	case BMP:
 		m, err := bmp.Decode(r)
 		if err == nil {
@@ -128,8 +118,8 @@ func decodePixels(r io.Reader, f Format) (image.Image, error) {
 	return nil, ErrFormat
 }
 
-// onCanvas puts img where the file wants it: at its bounds for a GIF, at its frame for a WebP. What it leaves open is transparent. A
-// picture that is not of the size that its header promised was never held against the limits.
+// onCanvas puts the picture of a WebP at its frame. What it leaves open is transparent. A picture that is not of the size that its
+// header promised was never held against the limits.
 func onCanvas(img image.Image, hdr header) (image.Image, error) {
 	at := img.Bounds()
 	if hdr.format == WebP {
@@ -139,7 +129,7 @@ func onCanvas(img image.Image, hdr header) (image.Image, error) {
 	if at == canvas {
 		return img, nil
 	}
-	if hdr.format != GIF && hdr.format != WebP || at.Empty() || !at.In(canvas) {
+	if hdr.format != WebP || at.Empty() || !at.In(canvas) {
 		return nil, fmt.Errorf("%v pixels for a canvas of %v", at, canvas)
 	}
 	out := image.NewRGBA(canvas)

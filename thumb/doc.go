@@ -15,6 +15,7 @@
 //   - A JPEG is decoded at N/8 of its size, N from 1 to 8, as small as leaves the filter 1.4 times the thumbnail (package jpeg). Its
 //     chroma stays subsampled from file to file. Nothing is converted to red, green and blue.
 //   - A PNG is inflated and unfiltered row by row (packages png, inflate). Only an interlaced one needs a frame.
+//   - The first frame of a GIF is read row by row, and its colours are looked up straight into planes (package gif).
 //   - BMP and WebP come from decoders of whole frames.
 //
 // The filter is Lanczos of three lobes in fixed point, which turns the picture upright on the way (package resample). Convert is for

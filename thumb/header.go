@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/gif"
 
 	"golang.org/x/image/bmp"
 
+	"tintype/thumb/gif"
 	"tintype/thumb/jpeg"
 	"tintype/thumb/png"
 )
@@ -21,6 +21,7 @@ type header struct {
 
 	jpeg *jpeg.Picture // of a JPEG
 	png  *png.Picture  // of a PNG
+	gif  *gif.Picture  // of a GIF
 	webp webpFile      // of a WebP
 }
 
@@ -75,7 +76,9 @@ func (hdr *header) read(data []byte, whole bool) error {
 			c.Width, c.Height, exif = hdr.png.Width, hdr.png.Height, hdr.png.Exif
 		}
 	case GIF:
-		c, err = gif.DecodeConfig(bytes.NewReader(data))
+		if hdr.gif, err = gif.Parse(data); err == nil {
+			c.Width, c.Height = hdr.gif.Width, hdr.gif.Height
+		}
 	case BMP:
 		c, err = bmp.DecodeConfig(bytes.NewReader(data))
 	case WebP:

@@ -144,36 +144,6 @@ func planeSource(m *image.YCbCr) *source {
 	}}
 }
 
-// palettedSource looks every pixel up. It has no alpha where no colour has.
-func palettedSource(m *image.Paletted) *source {
-	colours, opaque := paletteColours(m.Palette)
-	kind := rgba
-	if opaque {
-		kind = rgb
-	}
-	return rowSource(kind, m.Rect.Dx(), m.Rect.Dy(), false, func(y int, row []uint8) {
-		n := channels[kind]
-		indices := m.Pix[y*m.Stride:]
-		for x := 0; x*n < len(row); x++ {
-			copy(row[n*x:][:n], colours[indices[x]][:])
-		}
-	})
-}
-
-// paletteColours returns p without alpha multiplied in, as GIF and BMP mean it. What a pixel may have beyond its end is black.
-func paletteColours(p color.Palette) (colours [256][4]uint8, opaque bool) {
-	opaque = true
-	for i := range colours {
-		colours[i][3] = 255
-	}
-	for i, c := range p[:min(len(p), len(colours))] {
-		n := color.NRGBAModel.Convert(c).(color.NRGBA)
-		colours[i] = [4]uint8{n.R, n.G, n.B, n.A}
-		opaque = opaque && n.A == 255
-	}
-	return colours, opaque
-}
-
 var channels = map[model]int{gray: 1, rgb: 3, rgba: 4}
 
 // rowSource is of rows that read writes one at a time, of w pixels. premultiplied says whether the colours of four channels are.
