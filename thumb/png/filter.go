@@ -46,31 +46,19 @@ func add64(a, b uint64) uint64 { return (a&low64 + b&low64) ^ (a^b)&high64 }
 // average32 returns half the sums of the four bytes of a and b, rounded down.
 func average32(a, b uint32) uint32 { return a&b + (a^b)>>1&low32 }
 
-// Of the next three, each does the first pixel, which has none before it, and then the others. Pixels of 3 and 4 bytes are done from
-// the first again, loaded and stored as 4 bytes: the one too many of 3 is overwritten with the next pixel. A last pixel, where 4
-// bytes would be more than there are, is left to the loop for all sizes.
-
-func unfilterSub(pixel int, dst, src []byte) {
-	i := copy(dst, src[:min(pixel, len(src))])
-	if i < len(src) && (pixel == 3 || pixel == 4) {
-		var left uint32
-		for i = 0; i+4 <= len(src) && i+4 <= len(dst); i += pixel {
-			left = add32(left, le.Uint32(src[i:]))
-			le.PutUint32(dst[i:], left)
-		}
-	}
-	for ; i < len(src); i++ {
-		dst[i] = src[i] + dst[i-pixel]
+func unfilterUp(dst, above, src []byte) {
+	for i := upVectors(dst, above, src); i < len(src); i++ {
+		dst[i] = src[i] + above[i]
 	}
 }
 
-func unfilterUp(dst, above, src []byte) {
-	i := 0
-	for ; i+8 <= len(src) && i+8 <= len(above) && i+8 <= len(dst); i += 8 {
-		le.PutUint64(dst[i:], add64(le.Uint64(src[i:]), le.Uint64(above[i:])))
-	}
-	for ; i < len(src); i++ {
-		dst[i] = src[i] + above[i]
+// Of the next three, each does the first pixel, which has none before it, then leaves what it can to a faster twin, which begins with
+// the first pixel again and returns how many bytes it did, and does the others.
+
+func unfilterSub(pixel int, dst, src []byte) {
+	i := copy(dst, src[:min(pixel, len(src))])
+	for i = max(i, subPixels(pixel, dst, src)); i < len(src); i++ {
+		dst[i] = src[i] + dst[i-pixel]
 	}
 }
 
@@ -79,14 +67,7 @@ func unfilterAverage(pixel int, dst, above, src []byte) {
 	for ; i < min(pixel, len(src)); i++ {
 		dst[i] = src[i] + above[i]/2
 	}
-	if i < len(src) && (pixel == 3 || pixel == 4) {
-		var left uint32
-		for i = 0; i+4 <= len(src) && i+4 <= len(above) && i+4 <= len(dst); i += pixel {
-			left = add32(average32(left, le.Uint32(above[i:])), le.Uint32(src[i:]))
-			le.PutUint32(dst[i:], left)
-		}
-	}
-	for ; i < len(src); i++ {
+	for i = max(i, averagePixels(pixel, dst, above, src)); i < len(src); i++ {
 		dst[i] = src[i] + uint8((int(dst[i-pixel])+int(above[i]))/2)
 	}
 }
@@ -96,16 +77,56 @@ func unfilterPaeth(pixel int, dst, above, src []byte) {
 	for ; i < min(pixel, len(src)); i++ { // without a pixel before, the nearest is always the one above
 		dst[i] = src[i] + above[i]
 	}
-	switch {
-	case i == len(src):
-	case pixel == 3:
-		i = paeth3(dst, above, src)
-	case pixel == 4:
-		i = paeth4(dst, above, src)
-	}
-	for ; i < len(src); i++ {
+	for i = max(i, paethPixels(pixel, dst, above, src)); i < len(src); i++ {
 		dst[i] = src[i] + uint8(paeth(int(dst[i-pixel]), int(above[i]), int(above[i-pixel])))
 	}
+}
+
+// The twins without SIMD do words of Up, and pixels of 3 and 4 bytes, loaded and stored as 4 bytes: the one too many of 3 is overwritten with the next
+// pixel. The last, where 4 bytes would be more than there are, is left.
+
+func upWords(dst, above, src []byte) int {
+	i := 0
+	for ; i+8 <= len(src) && i+8 <= len(above) && i+8 <= len(dst); i += 8 {
+		le.PutUint64(dst[i:], add64(le.Uint64(src[i:]), le.Uint64(above[i:])))
+	}
+	return i
+}
+
+func subPixelsGo(pixel int, dst, src []byte) int {
+	if pixel != 3 && pixel != 4 {
+		return 0
+	}
+	var left uint32
+	i := 0
+	for ; i+4 <= len(src) && i+4 <= len(dst); i += pixel {
+		left = add32(left, le.Uint32(src[i:]))
+		le.PutUint32(dst[i:], left)
+	}
+	return i
+}
+
+func averagePixelsGo(pixel int, dst, above, src []byte) int {
+	if pixel != 3 && pixel != 4 {
+		return 0
+	}
+	var left uint32
+	i := 0
+	for ; i+4 <= len(src) && i+4 <= len(above) && i+4 <= len(dst); i += pixel {
+		left = add32(average32(left, le.Uint32(above[i:])), le.Uint32(src[i:]))
+		le.PutUint32(dst[i:], left)
+	}
+	return i
+}
+
+func paethPixelsGo(pixel int, dst, above, src []byte) int {
+	switch pixel {
+	case 3:
+		return paeth3(dst, above, src)
+	case 4:
+		return paeth4(dst, above, src)
+	}
+	return 0
 }
 
 // paeth returns the one of left, above and corner that is nearest to left + above - corner, the first of those that are equally near.
