@@ -12,8 +12,9 @@ const (
 	adlerWords = 22
 	adlerGroup = 8 * adlerWords
 
-	// adlerMost is how many bytes go before the remainder is taken. b, of 64 bits, would have room for 1<<28.
-	adlerMost = 1 << 24
+	// adlerMost is how many bytes go before the remainder is taken. b, of 64 bits, would have room for 1<<28, and the vectors of
+	// addMany, where a lane of 32 bits takes 255*(16+15+14+13) of 16 bytes at most, for 1<<21.
+	adlerMost = 1 << 20
 )
 
 func newAdler() adler { return adler{a: 1} }
@@ -26,16 +27,20 @@ func (s *adler) write(p []byte) {
 		s.write(p[:adlerMost])
 		p = p[adlerMost:]
 	}
-	a, b := uint64(s.a), uint64(s.b)
-	for len(p) >= adlerGroup {
-		a, b = addGroup(a, b, (*[adlerGroup]byte)(p))
-		p = p[adlerGroup:]
-	}
-	for _, c := range p {
+	a, b, n := addMany(uint64(s.a), uint64(s.b), p)
+	for _, c := range p[n:] {
 		a += uint64(c)
 		b += a
 	}
 	s.a, s.b = uint32(a%adlerBase), uint32(b%adlerBase)
+}
+
+// addManyGo adds groups, and returns how many bytes these were.
+func addManyGo(a, b uint64, p []byte) (a2, b2 uint64, n int) {
+	for ; len(p)-n >= adlerGroup; n += adlerGroup {
+		a, b = addGroup(a, b, (*[adlerGroup]byte)(p[n:]))
+	}
+	return a, b, n
 }
 
 // addGroup adds eight bytes at once, in lanes of 16 bits: the bytes 0 2 4 6 of each word in one word, 1 3 5 7 in another.
