@@ -57,21 +57,22 @@ var thirds = func() (order [3][3][16]int8) {
 }()
 
 func split3AVX2(r, g, b, row []uint8) int {
-	var order [3][3]archsimd.Int8x16
-	for channel := range order {
-		for part := range order[channel] {
-			order[channel][part] = archsimd.LoadInt8x16(&thirds[channel][part])
-		}
-	}
 	n := len(r) &^ 15
 	for x := 0; x < n; x += 16 {
 		p := (*[48]uint8)(row[3*x:])
 		u, v, w := load16(p[0:]), load16(p[16:]), load16(p[32:])
-		store16(r[x:], u.PermuteOrZero(order[0][0]).Or(v.PermuteOrZero(order[0][1])).Or(w.PermuteOrZero(order[0][2])))
-		store16(g[x:], u.PermuteOrZero(order[1][0]).Or(v.PermuteOrZero(order[1][1])).Or(w.PermuteOrZero(order[1][2])))
-		store16(b[x:], u.PermuteOrZero(order[2][0]).Or(v.PermuteOrZero(order[2][1])).Or(w.PermuteOrZero(order[2][2])))
+		store16(r[x:], third(u, v, w, &thirds[0]))
+		store16(g[x:], third(u, v, w, &thirds[1]))
+		store16(b[x:], third(u, v, w, &thirds[2]))
 	}
 	return n
+}
+
+// third returns one channel of 16 pixels.
+func third(u, v, w bytes16, order *[3][16]int8) bytes16 {
+	u = u.PermuteOrZero(archsimd.LoadInt8x16(&order[0]))
+	v = v.PermuteOrZero(archsimd.LoadInt8x16(&order[1]))
+	return u.Or(v).Or(w.PermuteOrZero(archsimd.LoadInt8x16(&order[2])))
 }
 
 // fourths puts the channels of 4 pixels side by side.
