@@ -68,7 +68,7 @@ func TestGIFOnItsCanvas(t *testing.T) {
 }
 
 func TestGIFNeedsNoFrame(t *testing.T) {
-	hdr, err := readHeader(encoded(t, GIF, corners(3000, 2000)), Limits{}, true)
+	hdr, err := readHeader(framesGIF(t, 3000, 2000, 1), Limits{}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +96,27 @@ func TestGIFWithoutPixels(t *testing.T) {
 		}
 		if made, err := Make(data, Limits{}, 20); !errors.Is(err, ErrDamaged) || panicked(err) {
 			t.Errorf("%s: %d thumbnails, %v", name, len(made), err)
+		}
+	}
+}
+
+func TestBitmapWithPalette(t *testing.T) {
+	m := image.NewPaletted(image.Rect(0, 0, 21, 13), palette.WebSafe)
+	for i := range m.Pix {
+		m.Pix[i] = uint8(i % len(palette.WebSafe))
+	}
+	img, err := decodePixels(bytes.NewReader(encoded(t, BMP, m)), BMP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := frameSource(img).frame()
+	if err != nil || len(got.planes) != 3 {
+		t.Fatalf("%d planes, %v", len(got.planes), err)
+	}
+	for i, index := range m.Pix {
+		want := palette.WebSafe[index].(color.RGBA)
+		if c := (color.RGBA{got.planes[0].Pix[i], got.planes[1].Pix[i], got.planes[2].Pix[i], 255}); c != want {
+			t.Fatalf("pixel %d is %v, want %v", i, c, want)
 		}
 	}
 }
