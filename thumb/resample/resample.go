@@ -1,7 +1,7 @@
 // Package resample scales planes of 8-bit samples with a Lanczos filter of three lobes, while their rows are being decoded.
 //
 // A plane may be luma, chroma, gray or any channel by itself. The filter runs down the columns first and then along the rows, and
-// keeps only the rows of the source that it still needs: about 6 times Height/h of them, at least 8.
+// keeps only the rows of the source that it still needs: about 6 times Height/h of them, at least 8, within 8 MiB.
 //
 //	rows -> pairs of rows -> columns filtered, 16 bits -> rows filtered, 8 bits -> turned -> dst
 //	        the ring          8 output rows at a time
@@ -59,9 +59,10 @@ type Resizer struct {
 	out  output
 
 	engine engine
-	down   *axis   // nil: the sizes are equal, rows are copied
+	down   *axis   // nil: the sizes are equal and rows are copied, or reduce does all the work
 	even   []uint8 // a row that waits for the second of its pair
 	terms  []term
+	reduce *reducer // nil: none is needed
 
 	next int // row of the source that Rows takes next
 	made int // rows of the result that the vertical filter has made
@@ -77,6 +78,10 @@ func New(src Source, w, h int, orientation int, dst sample.Plane) *Resizer {
 func newResizer(src Source, w, h, orientation int, dst sample.Plane, engineFor func(int, *axis, *axis) engine) *Resizer {
 	src = src.whole()
 	src.check(w, h)
+	if less, rows := src.reduced(h); rows > 1 {
+		to := newResizer(less, w, h, orientation, dst, engineFor)
+		return &Resizer{src: src, reduce: &reducer{rows: rows, sums: make([]uint32, src.Width), mean: sample.New(src.Width, 1), to: to}}
+	}
 	r := &Resizer{src: src, w: w, h: h, out: newOutput(w, h, orientation, dst)}
 	if src.equals(w, h) {
 		return r
@@ -93,6 +98,9 @@ func newResizer(src Source, w, h, orientation int, dst sample.Plane, engineFor f
 func Need(src Source, w, h int) int64 {
 	src = src.whole()
 	src.check(w, h)
+	if less, rows := src.reduced(h); rows > 1 {
+		return Need(less, w, h) + 5*int64(src.Width)
+	}
 	turned := int64((group + 1) * w)
 	if src.equals(w, h) {
 		return turned
@@ -143,6 +151,8 @@ func (r *Resizer) Rows(y int, band sample.Plane) {
 	row := func(i int) []uint8 { return band.Pix[i*band.Stride:][:r.src.Width] }
 	for i := 0; i < n; i++ {
 		switch {
+		case r.reduce != nil:
+			r.reduce.add(row(i), r.next == r.src.Height-1)
 		case r.down == nil:
 			r.copyRow(row(i))
 		case r.next%2 == 1:

@@ -68,6 +68,26 @@ func TestExact(t *testing.T) {
 	}
 }
 
+// TestReducedRows has pictures whose rows would not all fit.
+func TestReducedRows(t *testing.T) {
+	for _, c := range []struct{ w, h, outW, outH int }{{12_000, 601, 100, 5}, {32767, 133, 100, 1}} {
+		src := whole(c.w, c.h)
+		if _, rows := src.whole().reduced(c.outH); rows == 1 {
+			t.Errorf("%+v: is not reduced", c)
+		}
+		if need := Need(src, c.outW, c.outH); need > 30<<20 {
+			t.Errorf("%+v: needs %d bytes", c, need)
+		}
+		p := natural(c.w, c.h)
+		got, want := scale(p, src, c.outW, c.outH, 16), exact(p, src, c.outW, c.outH)
+		for i, v := range want {
+			if d := math.Abs(float64(got.Pix[i]) - v); d > 3 {
+				t.Errorf("%+v: sample %d is %d, want %.2f", c, i, got.Pix[i], v)
+			}
+		}
+	}
+}
+
 func TestHugeShrink(t *testing.T) {
 	for _, c := range []struct{ w, h, outW, outH int }{{4000, 1200, 7, 2}, {1, 32767, 1, 1}, {32767, 1, 10, 1}} {
 		p := natural(c.w, c.h)
