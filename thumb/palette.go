@@ -22,7 +22,7 @@ func gifSource(p *gif.Picture, check func() error) *source {
 	s := &source{layout: gifLayout(p)}
 	s.rows = func(sink func(int, int, sample.Plane) error) error {
 		c := newGIFCanvas(p, s, sink)
-		if err := c.open(0, p.Frame.Min.Y); err != nil {
+		if err := c.open(0, p.Frame.Min.Y, check); err != nil {
 			return err
 		}
 		if err := p.Rows(check, c.row); err != nil {
@@ -31,7 +31,7 @@ func gifSource(p *gif.Picture, check func() error) *source {
 		if p.Frame.Empty() {
 			return errors.New("empty frame")
 		}
-		return c.open(p.Frame.Max.Y, p.Height)
+		return c.open(p.Frame.Max.Y, p.Height, check)
 	}
 	return s
 }
@@ -58,8 +58,11 @@ func newGIFCanvas(p *gif.Picture, to *source, sink func(int, int, sample.Plane) 
 }
 
 // open hands out the rows from y up to end, in which there is no frame.
-func (c *gifCanvas) open(y, end int) error {
+func (c *gifCanvas) open(y, end int, check func() error) error {
 	for ; y < end; y++ {
+		if err := check(); err != nil {
+			return err
+		}
 		c.to.transparent = true
 		for i := range c.parts {
 			if err := c.sink(i, y, c.empty); err != nil {
