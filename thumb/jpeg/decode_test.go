@@ -183,7 +183,7 @@ func TestScalesAreTheReferences(t *testing.T) {
 			s, factors := newShape(n), dequantiser(&q, n)
 			var b block
 			for k := range coef {
-				b[s.slot[k]&127] = coef[k] * int64(factors[k])
+				b[s.slot[k]&127] = limit32(coef[k] * int64(factors[k]))
 			}
 			got := make([]uint8, 64)
 			s.idct(&b, got, 8)
@@ -247,7 +247,7 @@ func TestExtremeCoefficientsSaturate(t *testing.T) {
 			}
 			s, factors := newShape(n), dequantiser(&q, n)
 			var b block
-			b[0] = c.dc * int64(factors[0])
+			b[0] = limit32(c.dc * int64(factors[0]))
 			got := make([]uint8, 64)
 			s.idct(&b, got, 8)
 			for y := range n {

@@ -9,8 +9,8 @@ import "math"
 // which is the orthonormal transform of size n, its coefficients brought from blocks of 8 to blocks of n. The scale, and for most
 // sizes more, is in the table that the coefficients are dequantised with.
 //
-// Everything is fixed-point with fraction bits behind the point. A coefficient has up to 17 bits, a quantiser 16 and a factor is at
-// most 1/4, so that an int64 overflows nowhere, though it takes a hostile file to use more than 32 of its bits.
+// Everything is fixed-point with fraction bits behind the point. Of an honest picture, no coefficient reaches 256 then, nor a sum
+// 2^16, so that an int32 holds them all. Sums are made as int64, where nothing overflows whatever a block holds.
 const (
 	fraction = 15
 	half     = 128<<fraction + 1<<(fraction-1) // what to add before the shift: the level of T.81 A.3.1, and rounding
@@ -67,7 +67,7 @@ func clamp(v int64) uint8 {
 
 // fill is the IDCT of a block that has a DC coefficient alone.
 func fill(dst []uint8, stride, n int, b *block) {
-	v := clamp(b[0] + half)
+	v := clamp(int64(b[0]) + half)
 	b[0] = 0
 	for y := range n {
 		row := dst[y*stride:][:n]
@@ -78,47 +78,51 @@ func fill(dst []uint8, stride, n int, b *block) {
 }
 
 func idct1(b *block, dst []uint8, _ int) {
-	dst[0] = clamp(b[0] + half)
+	dst[0] = clamp(int64(b[0]) + half)
 	b[0] = 0
 }
 
 func idct2(b *block, dst []uint8, stride int) {
-	b0 := b[0] + half
-	s0, s1 := b0+b[2], b0-b[2]
-	t0, t1 := b[1]+b[3], b[1]-b[3]
+	b0, b1, b2, b3 := int64(b[0])+half, int64(b[1]), int64(b[2]), int64(b[3])
+	s0, s1 := b0+b2, b0-b2
+	t0, t1 := b1+b3, b1-b3
 	row := dst[:2:2]
 	row[0], row[1] = clamp(s0+t0), clamp(s0-t0)
 	row = dst[stride:][:2:2]
 	row[0], row[1] = clamp(s1+t1), clamp(s1-t1)
-	*(*[4]int64)(b[:]) = [4]int64{}
+	*(*[4]int32)(b[:]) = [4]int32{}
 }
 
 func idct3(b *block, dst []uint8, stride int) {
-	b0 := b[0] + half
-	x0, y0, z0 := b0+b[6]+b[3], b0-2*b[6], b0+b[6]-b[3]
-	x1, y1, z1 := b[1]+b[7]+b[4], b[1]-2*b[7], b[1]+b[7]-b[4]
-	x2, y2, z2 := b[2]+b[8]+b[5], b[2]-2*b[8], b[2]+b[8]-b[5]
-	row := dst[:3:3]
-	row[0], row[1], row[2] = clamp(x0+x2+x1), clamp(x0-2*x2), clamp(x0+x2-x1)
-	row = dst[stride:][:3:3]
-	row[0], row[1], row[2] = clamp(y0+y2+y1), clamp(y0-2*y2), clamp(y0+y2-y1)
-	row = dst[2*stride:][:3:3]
-	row[0], row[1], row[2] = clamp(z0+z2+z1), clamp(z0-2*z2), clamp(z0+z2-z1)
-	*(*[9]int64)(b[:]) = [9]int64{}
+	x0, y0, z0 := butterfly3(int64(b[0])+half, int64(b[3]), int64(b[6]))
+	x1, y1, z1 := butterfly3(int64(b[1]), int64(b[4]), int64(b[7]))
+	x2, y2, z2 := butterfly3(int64(b[2]), int64(b[5]), int64(b[8]))
+	for y, t := range [3][3]int64{{x0, x1, x2}, {y0, y1, y2}, {z0, z1, z2}} {
+		s0, s1, s2 := butterfly3(t[0], t[1], t[2])
+		row := dst[y*stride:][:3:3]
+		row[0], row[1], row[2] = clamp(s0), clamp(s1), clamp(s2)
+	}
+	*(*[9]int32)(b[:]) = [9]int32{}
 }
 
+func butterfly3(f0, f1, f2 int64) (s0, s1, s2 int64) { return f0 + f2 + f1, f0 - 2*f2, f0 + f2 - f1 }
+
 func idct4(b *block, dst []uint8, stride int) {
-	b[0] += half
+	var t [16]int64
 	for c := range 4 {
-		b[c], b[4+c], b[8+c], b[12+c] = butterfly4(b[c], b[4+c], b[8+c], b[12+c])
+		f0 := int64(b[c])
+		if c == 0 {
+			f0 += half
+		}
+		t[c], t[4+c], t[8+c], t[12+c] = butterfly4(f0, int64(b[4+c]), int64(b[8+c]), int64(b[12+c]))
 	}
 	for r := range 4 {
-		in := (*[4]int64)(b[4*r:])
+		in := (*[4]int64)(t[4*r:])
 		s0, s1, s2, s3 := butterfly4(in[0], in[1], in[2], in[3])
 		row := dst[r*stride:][:4:4]
 		row[0], row[1], row[2], row[3] = clamp(s0), clamp(s1), clamp(s2), clamp(s3)
 	}
-	*(*[16]int64)(b[:]) = [16]int64{}
+	*(*[16]int32)(b[:]) = [16]int32{}
 }
 
 // butterfly4 is the IDCT of four, the third of them multiplied by cos(pi/4) already.
@@ -149,16 +153,19 @@ var cosines = func() (t [8][4][8]int64) {
 // about the middle, and those of odd u are so with the sign changed.
 func idctOf(n int, b *block, dst []uint8, stride int) {
 	var t [7][8]int64 // by column, as the second pass goes over rows
-	b[0] += half
 	for c := range n {
+		f0 := int64(b[c])
+		if c == 0 {
+			f0 += half
+		}
 		for i := range (n + 1) / 2 {
-			even, odd := b[c]<<cosBits, int64(0)
+			even, odd := f0<<cosBits, int64(0)
 			cos := &cosines[n][i]
 			for u := 1; u < n; u += 2 {
-				odd += b[u*n+c] * cos[u]
+				odd += int64(b[u*n+c]) * cos[u]
 			}
 			for u := 2; u < n; u += 2 {
-				even += b[u*n+c] * cos[u]
+				even += int64(b[u*n+c]) * cos[u]
 			}
 			t[i][c], t[n-1-i][c] = (even+odd)>>cosBits, (even-odd)>>cosBits
 		}
@@ -181,35 +188,39 @@ func idctOf(n int, b *block, dst []uint8, stride int) {
 	clear(b[:n*n])
 }
 
-// idct8 is the IDCT of Arai, Agui and Nakajima: five multiplications a row, as the others are in the dequantiser.
-func idct8(b *block, dst []uint8, stride int) {
-	b[0] += half
+// idct8Go is the IDCT of Arai, Agui and Nakajima: five multiplications a row, as the others are in the dequantiser.
+func idct8Go(b *block, dst []uint8, stride int) {
+	var t [64]int64
 	for c := range 8 {
+		f0 := int64(b[c])
+		if c == 0 {
+			f0 += half
+		}
 		if b[8+c]|b[16+c]|b[24+c]|b[32+c]|b[40+c]|b[48+c]|b[56+c] == 0 {
-			v := b[c]
-			b[8+c], b[16+c], b[24+c], b[32+c], b[40+c], b[48+c], b[56+c] = v, v, v, v, v, v, v
+			t[c], t[8+c], t[16+c], t[24+c], t[32+c], t[40+c], t[48+c], t[56+c] = f0, f0, f0, f0, f0, f0, f0, f0
 			continue
 		}
-		b[c], b[8+c], b[16+c], b[24+c], b[32+c], b[40+c], b[48+c], b[56+c] =
-			butterfly8(b[c], b[8+c], b[16+c], b[24+c], b[32+c], b[40+c], b[48+c], b[56+c])
+		t[c], t[8+c], t[16+c], t[24+c], t[32+c], t[40+c], t[48+c], t[56+c] = butterfly8(f0, int64(b[8+c]), int64(b[16+c]),
+			int64(b[24+c]), int64(b[32+c]), int64(b[40+c]), int64(b[48+c]), int64(b[56+c]))
 	}
+	*(*[64]int32)(b[:]) = [64]int32{}
 	for r := range 8 {
-		in := (*[8]int64)(b[8*r:])
+		in := (*[8]int64)(t[8*r:])
 		s0, s1, s2, s3, s4, s5, s6, s7 := butterfly8(in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7])
-		*in = [8]int64{}
 		row := dst[r*stride:][:8:8]
 		row[0], row[1], row[2], row[3] = clamp(s0), clamp(s1), clamp(s2), clamp(s3)
 		row[4], row[5], row[6], row[7] = clamp(s4), clamp(s5), clamp(s6), clamp(s7)
 	}
 }
 
+const ( // << cosBits
+	r2 = 5793  // sqrt(2)
+	c2 = 7568  // 2*cos(pi/8)
+	c6 = 4433  // 2*(cos(pi/8) - cos(3*pi/8))
+	d6 = 10703 // 2*(cos(pi/8) + cos(3*pi/8))
+)
+
 func butterfly8(f0, f1, f2, f3, f4, f5, f6, f7 int64) (s0, s1, s2, s3, s4, s5, s6, s7 int64) {
-	const ( // << cosBits
-		r2 = 5793  // sqrt(2)
-		c2 = 7568  // 2*cos(pi/8)
-		c6 = 4433  // 2*(cos(pi/8) - cos(3*pi/8))
-		d6 = 10703 // 2*(cos(pi/8) + cos(3*pi/8))
-	)
 	p, q := f0+f4, f0-f4
 	sum := f2 + f6
 	diff := (f2-f6)*r2>>cosBits - sum

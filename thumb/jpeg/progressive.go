@@ -222,14 +222,14 @@ func (d *decoder) blockRow(c, y, row int, quant *[64]int32) {
 	first := (y*coefs.v + row) * coefs.wide
 	for x := range coefs.shownWide {
 		dst := band.pix[(row*band.stride+x)*n:]
-		d.block[0] = int64(coefs.dc[first+x]) * int64(quant[0])
+		d.block[0] = limit32(int64(coefs.dc[first+x]) * int64(quant[0]))
 		if n > 3 && coefs.nonzero[first+x]&d.shape.wanted == 0 { // smaller IDCTs cost less than a mispredicted branch
 			fill(dst, band.stride, n, &d.block)
 			continue
 		}
 		values := coefs.at(first+x, n)
 		for i := 1; i < n*n; i++ {
-			d.block[i&63] = int64(values[i&63]) * int64(quant[i&63])
+			d.block[i&63] = int32(values[i&63]) * quant[i&63]
 		}
 		d.shape.idct(&d.block, dst, band.stride)
 	}

@@ -1,9 +1,10 @@
 package jpeg
 
+import "math"
+
 // block holds the wanted coefficients of one block, dequantised, in natural order, row by row: n*n of them. The others are written
-// to unwanted. All are 0 between blocks. As int64, the product of any coefficient and any quantiser fits, and so do the sums of the
-// IDCT.
-type block [128]int64
+// to unwanted. All are 0 between blocks. A hostile file's may be too large for their type; what they turn into is as good.
+type block [128]int32
 
 const unwanted = 64
 
@@ -67,7 +68,7 @@ func (r *bitReader) block(u *unit, s *shape, b *block) (diff int64, flat bool) {
 			acc <<= e.bits()
 			n -= int(e.bits())
 			k += e.advance()
-			b[s.slot[k-1]&127] = e.value() * int64(quant[k-1])
+			b[s.slot[k-1]&127] = int32(e.value()) * quant[k-1]
 			if k > last {
 				break
 			}
@@ -77,7 +78,7 @@ func (r *bitReader) block(u *unit, s *shape, b *block) (diff int64, flat bool) {
 				acc <<= e.bits()
 				n -= int(e.bits())
 				k += e.advance()
-				b[s.slot[k-1]&127] = e.value() * int64(quant[k-1])
+				b[s.slot[k-1]&127] = int32(e.value()) * quant[k-1]
 				continue
 			}
 		}
@@ -85,7 +86,7 @@ func (r *bitReader) block(u *unit, s *shape, b *block) (diff int64, flat bool) {
 		acc <<= used & 63
 		n -= int(used)
 		k, e = next, 0
-		b[s.slot[k-1]&127] = value * int64(quant[k-1])
+		b[s.slot[k-1]&127] = int32(value) * quant[k-1]
 	}
 	r.acc, r.n, r.pos = acc, n, pos
 	flat = k == 1+endOfBlock
@@ -187,7 +188,7 @@ func (d *decoder) mcu(units []unit, x int) {
 		diff, flat := d.bits.block(u, &d.shape, &d.block)
 		dc := limitDC(d.pred[u.component] + diff)
 		d.pred[u.component] = dc
-		d.block[0] = dc * int64(u.quant[0])
+		d.block[0] = limit32(dc * int64(u.quant[0]))
 		band := &d.bands[u.component]
 		dst := band.pix[(u.row*band.stride+x*band.step+u.col)*n:]
 		if flat {
@@ -200,3 +201,5 @@ func (d *decoder) mcu(units []unit, x int) {
 
 // limitDC keeps hostile differences, which add up, within what the IDCT can sum. An honest DC coefficient has 12 bits.
 func limitDC(dc int64) int64 { return min(max(dc, -1<<16), 1<<16) }
+
+func limit32(v int64) int32 { return int32(min(max(v, math.MinInt32), math.MaxInt32)) }
