@@ -193,9 +193,6 @@ func idct8Go(b *block, dst []uint8, stride int) {
 	var t [64]int64
 	for c := range 8 {
 		f0 := int64(b[c])
-		if c == 0 {
-			f0 += half
-		}
 		if b[8+c]|b[16+c]|b[24+c]|b[32+c]|b[40+c]|b[48+c]|b[56+c] == 0 {
 			t[c], t[8+c], t[16+c], t[24+c], t[32+c], t[40+c], t[48+c], t[56+c] = f0, f0, f0, f0, f0, f0, f0, f0
 			continue
@@ -205,9 +202,13 @@ func idct8Go(b *block, dst []uint8, stride int) {
 	}
 	*(*[64]int32)(b[:]) = [64]int32{}
 	for r := range 8 {
-		in := (*[8]int64)(t[8*r:])
-		s0, s1, s2, s3, s4, s5, s6, s7 := butterfly8(in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7])
-		row := dst[r*stride:][:8:8]
+		in, row := (*[8]int64)(t[8*r:]), (*[8]uint8)(dst[r*stride:])
+		s0, s1, s2, s3, s4, s5, s6, s7 := butterfly8(in[0]+half, in[1], in[2], in[3], in[4], in[5], in[6], in[7])
+		if uint64(s0|s1|s2|s3|s4|s5|s6|s7) < 256<<fraction { // as nearly always; then none needs a look of its own
+			row[0], row[1], row[2], row[3] = uint8(s0>>fraction), uint8(s1>>fraction), uint8(s2>>fraction), uint8(s3>>fraction)
+			row[4], row[5], row[6], row[7] = uint8(s4>>fraction), uint8(s5>>fraction), uint8(s6>>fraction), uint8(s7>>fraction)
+			continue
+		}
 		row[0], row[1], row[2], row[3] = clamp(s0), clamp(s1), clamp(s2), clamp(s3)
 		row[4], row[5], row[6], row[7] = clamp(s4), clamp(s5), clamp(s6), clamp(s7)
 	}
