@@ -14,6 +14,23 @@ func idct8(b *block, dst []uint8, stride int) {
 	}
 }
 
+// dequantise is dequantiseGo, sooner.
+func (b *block) dequantise(values *[64]int16, quant *[64]int32, n int) {
+	if n == 8 && hasAVX2 { // with fewer, the values of the next block follow
+		b.dequantiseAVX2(values, quant)
+	} else {
+		b.dequantiseGo(values, quant, n)
+	}
+}
+
+func (b *block) dequantiseAVX2(values *[64]int16, quant *[64]int32) {
+	for r := 0; r < 64; r += 8 {
+		v := archsimd.LoadInt16x8((*[8]int16)(values[r:])).ExtendToInt32()
+		v.Mul(archsimd.LoadInt32x8((*[8]int32)(quant[r:]))).Store((*[8]int32)(b[r:]))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
 // limitAVX2 is what coefficients must stay within, so that no int32 overflows. It is 256 behind the point, and no honest one reaches
 // that: samples of 128 give 202 at most, and quantising adds half a divisor, 31.
 //

@@ -187,6 +187,13 @@ func (r *bitReader) acFirst(a *acBand, values *[64]int16, nonzero *uint64) (eobR
 	return eobRun
 }
 
+// dequantiseGo sets n*n coefficients, the first of which is not in values.
+func (b *block) dequantiseGo(values *[64]int16, quant *[64]int32, n int) {
+	for i := range n * n {
+		b[i&63] = int32(values[i&63]) * quant[i&63]
+	}
+}
+
 // limit16 keeps hostile coefficients in their type. An honest one has 12 bits.
 func limit16(v int64) int16 { return int16(min(max(v, math.MinInt16), math.MaxInt16)) }
 
@@ -227,10 +234,9 @@ func (d *decoder) blockRow(c, y, row int, quant *[64]int32) {
 			fill(dst, band.stride, n, &d.block)
 			continue
 		}
-		values := coefs.at(first+x, n)
-		for i := 1; i < n*n; i++ {
-			d.block[i&63] = int32(values[i&63]) * quant[i&63]
-		}
+		dc := d.block[0]
+		d.block.dequantise(coefs.at(first+x, n), quant, n)
+		d.block[0] = dc
 		d.shape.idct(&d.block, dst, band.stride)
 	}
 }
