@@ -16,19 +16,19 @@ func idct8(b *block, dst []uint8, stride int) {
 
 // dequantise is dequantiseGo, sooner.
 func (b *block) dequantise(values *[64]int16, quant *[64]int32, n int) {
-	if n == 8 && hasAVX2 { // with fewer, the values of the next block follow
-		b.dequantiseAVX2(values, quant)
+	if hasAVX2 {
+		b.dequantiseAVX2(values, quant, n)
 	} else {
 		b.dequantiseGo(values, quant, n)
 	}
 }
 
-func (b *block) dequantiseAVX2(values *[64]int16, quant *[64]int32) {
-	for r := 0; r < 64; r += 8 {
-		v := archsimd.LoadInt16x8((*[8]int16)(values[r:])).ExtendToInt32()
-		v.Mul(archsimd.LoadInt32x8((*[8]int32)(quant[r:]))).Store((*[8]int32)(b[r:]))
+// dequantiseAVX2 makes eight at a time. If there are fewer, values has those of the next block, but quant has zeros.
+func (b *block) dequantiseAVX2(values *[64]int16, quant *[64]int32, n int) {
+	for i := 0; i < min(n*n, 57); i += 8 {
+		v := archsimd.LoadInt16x8((*[8]int16)(values[i:])).ExtendToInt32()
+		v.Mul(archsimd.LoadInt32x8((*[8]int32)(quant[i:]))).Store((*[8]int32)(b[i:]))
 	}
-	archsimd.ClearAVXUpperBits()
 }
 
 // limitAVX2 is what coefficients must stay within, so that no int32 overflows. It is 256 behind the point, and no honest one reaches
@@ -50,7 +50,6 @@ func idct8AVX2(b *block, dst []uint8, stride int) bool {
 	b.transpose()
 	b.idctPass(archsimd.BroadcastInt32x8(half))
 	b.store(dst, stride)
-	archsimd.ClearAVXUpperBits() // or each SSE instruction that follows costs as much as all this
 	return true
 }
 
