@@ -59,7 +59,7 @@ func (p *Picture) Decode(n int, check func() error, sink func(c, y int, band sam
 	for c := range p.Components {
 		g := p.grid(c)
 		d.bands[c] = band{
-			pix:    resized(d.bands[c].pix, g.stride(n)*g.v*n),
+			pix:    sample.Reuse(d.bands[c].pix, g.stride(n)*g.v*n),
 			stride: g.stride(n),
 			size:   p.Size(c, n),
 		}
@@ -90,14 +90,6 @@ func (d *decoder) free() {
 		d.coefs[c] = coefficients{dc: old.coefs[c].dc, values: old.coefs[c].values, nonzero: old.coefs[c].nonzero}
 	}
 	decoders.Put(d)
-}
-
-// resized returns s with n elements, whatever they hold, or a new slice if it has no room for them.
-func resized[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n)
-	}
-	return s[:n]
 }
 
 // emit hands out the band of component c that is the y-th of its scan.

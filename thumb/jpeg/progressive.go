@@ -2,6 +2,8 @@ package jpeg
 
 import (
 	"math"
+
+	"tintype/thumb/sample"
 )
 
 // coefficients holds what the scans of a progressive picture have brought of a component.
@@ -27,7 +29,7 @@ func (d *decoder) progressive() error {
 		g := d.pic.grid(c)
 		blocks := g.wide * g.high
 		k := &d.coefs[c]
-		k.grid, k.dc, k.values, k.nonzero = g, resized(k.dc, blocks), resized(k.values, blocks*n*n+64), resized(k.nonzero, blocks)
+		k.grid, k.dc, k.values, k.nonzero = g, sample.Reuse(k.dc, blocks), sample.Reuse(k.values, blocks*n*n+64), sample.Reuse(k.nonzero, blocks)
 		clear(k.dc)
 		clear(k.values)
 		clear(k.nonzero)

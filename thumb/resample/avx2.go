@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"simd/archsimd"
 	"sync"
+
+	"tintype/thumb/sample"
 )
 
 // newEngine returns the fastest engine of this build for this processor.
@@ -48,10 +50,10 @@ func newAVX2(width int, down, across *axis) engine {
 		v = new(avx2)
 	}
 	v.width, v.tiles, v.across = width, roundUp(width, tileWidth)/tileWidth, across
-	v.ring = resized(v.ring, down.pairs*v.tiles)
-	v.mid = resized(v.mid, group*v.tiles)
-	v.pairs = resized(v.pairs, v.tiles*tileWidth/2+across.pairs)
-	v.terms = resized(v.terms, down.pairs)
+	v.ring = sample.Reuse(v.ring, down.pairs*v.tiles)
+	v.mid = sample.Reuse(v.mid, group*v.tiles)
+	v.pairs = sample.Reuse(v.pairs, v.tiles*tileWidth/2+across.pairs)
+	v.terms = sample.Reuse(v.terms, down.pairs)
 	clear(v.pairs[v.tiles*tileWidth/2:])
 	return v
 }

@@ -1,6 +1,10 @@
 package resample
 
-import "sync"
+import (
+	"sync"
+
+	"tintype/thumb/sample"
+)
 
 // Between the filters, samples have 6 bits after the point: 255 and what the filter overshoots by fit into 16 bits then, and the
 // result is rounded once. Sums of 16-bit samples and weights fit into 32 bits, since the weights add up to less than 2*one.
@@ -36,9 +40,9 @@ func newPortable(width int, down, across *axis) engine {
 		p = new(portable)
 	}
 	p.width, p.stride, p.across = width, width+2*across.pairs, across
-	p.ring = resized(p.ring, down.pairs*width)
-	p.sums = resized(p.sums, width)
-	p.mid = resized(p.mid, group/2*p.stride)
+	p.ring = sample.Reuse(p.ring, down.pairs*width)
+	p.sums = sample.Reuse(p.sums, width)
+	p.mid = sample.Reuse(p.mid, group/2*p.stride)
 	clear(p.mid)
 	for x := range p.sums {
 		p.sums[x] = bias

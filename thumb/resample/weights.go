@@ -126,14 +126,6 @@ func quantise(fixed []int16, taps []float64) {
 	fixed[middle] += int16(one - total)
 }
 
-// resized returns s with n elements that mean nothing, or a new slice if it has no room for them.
-func resized[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n)
-	}
-	return s[:n]
-}
-
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
 // The weights of a picture are computed in about the time that it takes to apply them, and pictures of a kind come often.
