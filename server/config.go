@@ -72,7 +72,7 @@ type Config struct {
 	Log *slog.Logger     // default slog.Default
 }
 
-// MinDecodeMemory is what a thumbnail of 1024 pixels of almost any picture can be made in.
+// MinDecodeMemory is what a thumbnail of 1024 pixels of any baseline JPEG can be made in, and of most others.
 const MinDecodeMemory = 32 << 20
 
 // ours are the first path segments of what is for the operator: no other origin

@@ -36,7 +36,7 @@ const sweepEvery = 10 * time.Second
 
 var (
 	errPanic = errors.New("panic")
-	errBusy  = errors.New("all decoders are busy")
+	errBusy  = errors.New("all decoders are busy, or their memory is")
 )
 
 // handler does the work of one API call. What it returns goes into the API's

@@ -97,8 +97,9 @@ type Item struct {
 	// Body is read to its end. An error from it fails the whole Change and is returned.
 	Body io.Reader
 	// Inspect, if there is one, is called when the bytes are complete, with Digest,
-	// CRC and Size, and before they are visible or those of the next Item are read. It may fill in what else only the
-	// bytes tell; its error is as one of Body.
+	// CRC and Size, before they are visible and before those of the next Item are
+	// read. It may fill in what else only the bytes tell; its error is as one of
+	// Body.
 	Inspect func(o *Object, bytes io.ReadSeeker) error
 	// New makes Apply fail with ErrExists when the name is taken.
 	New bool

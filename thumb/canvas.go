@@ -25,7 +25,7 @@ var memories = sync.Pool{New: func() any { return new([]uint8) }}
 
 // What it may take to encode a canvas: for each pixel the codes of noise, or its PNG from a frame with alpha; and what compresses that.
 const (
-	jpegBytes    = 8
+	jpegBytes    = 10
 	pngBytes     = 20
 	encoderBytes = 1 << 20
 )
@@ -62,20 +62,31 @@ func (l layout) newCanvas(w, h int, o orientation) *canvas {
 }
 
 // free lets another canvas have the memory of c, which is not used again.
-func (c *canvas) free() { memories.Put(c.memory) }
+func (c *canvas) free() {
+	if cap(*c.memory) <= maxKept {
+		memories.Put(c.memory)
+	}
+}
+
+// maxKept is the memory that is kept for another canvas, in bytes: that of 1024 pixels has 3 MB at most.
+const maxKept = 4 << 20
 
 // part returns what of plane i goes into a picture that is w x h when upright, and the size that the plane has there, as stored. The
 // chroma of a JPEG is half as wide and high, rounded up.
 func (l layout) part(i, w, h int, o orientation) (resample.Source, int, int) {
 	w, h = o.size(w, h)
 	src := l.planes[i]
-	if l.model != ycc || i == 0 {
+	if l.model != ycc || i == 0 || min(w, h) < narrow {
 		return src, w, h
 	}
 	src.X, src.ExtentX = halfGrid(src.ExtentX, w, o.flipsX())
 	src.Y, src.ExtentY = halfGrid(src.ExtentY, h, o.flipsY())
 	return src, (w + 1) / 2, (h + 1) / 2
 }
+
+// narrow is a side of a thumbnail that has chroma of full size until it is encoded: of an odd number of pixels, halfGrid lays the last
+// sample on the edge of the picture, half a pixel from its place, and where there are few that shows.
+const narrow = 32
 
 // halfGrid returns which part of a side of chroma, where size pixels cover extent samples, its samples in the thumbnail cover. They
 // stand between two pixels each, so of an odd number the last covers a pixel that is not there: in the upright picture, that is.

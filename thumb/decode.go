@@ -27,7 +27,7 @@ func (hdr header) open(data []byte, wanted []image.Point, until time.Time) (*sou
 	if err != nil {
 		return nil, err
 	}
-	return frameSource(img), nil
+	return frameSource(img, checkUntil(until)), nil
 }
 
 // scale returns the n/8 at which a JPEG is decoded for all of the wanted sizes.
@@ -76,14 +76,26 @@ func (hdr header) convertNeed(w, h int) int64 {
 // frameNeed returns the bytes that decodeFrame allocates, by what the decoders were seen to take for a pixel.
 func (hdr header) frameNeed() int64 {
 	const fixed = 1 << 20
-	frame := int64(hdr.width) * int64(hdr.height)
-	if hdr.format == WebP { // a frame with alpha of its own, joined, and a canvas
-		return fixed + 11*frame
+	canvas := int64(hdr.width) * int64(hdr.height)
+	if hdr.format == BMP {
+		return fixed + 4*canvas
 	}
-	return fixed + 4*frame
+	size := hdr.webp.frame.Size()
+	frame := int64(size.X) * int64(size.Y)
+	need := fixed + 2*frame // lossy: 12 bits, and whole blocks
+	switch {
+	case hdr.webp.kind == "VP8L":
+		need = fixed + 5*frame
+	case hdr.webp.alpha != nil: // which may be compressed like a lossless one
+		need = fixed + 7*frame
+	}
+	if frame != canvas {
+		need += 4 * canvas
+	}
+	return need
 }
 
-// decodeFrame returns the pixels of a BMP or WebP, whose header hdr is, as stored, for imageSource: of the size that the header
+// decodeFrame returns the pixels of a BMP or WebP, whose header hdr is, as stored, for frameSource: of the size that the header
 // promised. It gives up at until.
 func (hdr header) decodeFrame(data []byte, until time.Time) (image.Image, error) {
 	r := &deadlineReader{r: bytes.NewReader(data), until: until}

@@ -33,7 +33,7 @@
 //   - Of an animated GIF or WebP the first frame is taken, on its whole canvas, as a viewer shows it before it plays; of an animated
 //     PNG, the picture that viewers without animation show.
 //   - A picture that ends early, or is broken otherwise, is ErrDamaged as a whole; half a photo never becomes a thumbnail.
-//   - No input makes the package panic. A decoder's panic becomes ErrDamaged, at one place (guarded).
+//   - No input makes the package panic. A decoder's panic becomes ErrDamaged, at one place (recovered).
 //
 // # Limits
 //
@@ -43,7 +43,8 @@
 //
 //	pixels, side        Limits, 50 megapixels and 32767 by default: ErrTooLarge
 //	scans of a JPEG     jpeg.MaxScans, and scans x megapixels 1000 (one costs about 2 ms): ErrTooLarge
-//	time to decode      Limits, 5 s by default, looked at before each row of blocks, 64 KiB or read: ErrTooSlow
+//	time to decode      Limits, 5 s by default, looked at before each row of blocks, 64 KiB or read: ErrTooSlow. Encoding is not
+//	                    limited: at most a second for a megapixel, by the size of what is made
 //	memory              Limits.Admit is told what a decode may take before any of it is allocated, and may refuse or wait
 //
 // The time limit is the second line, for what the others did not think of. How many decodes run at once is the caller's choice.
@@ -52,8 +53,9 @@
 //
 //   - Colour profiles are dropped and not applied, as metadata. A photo in a wide gamut (Display P3) looks a little paler in its
 //     thumbnail; CMYK is converted by the plain formula, as no profile is looked at.
-//   - 12-bit, lossless and arithmetic-coded JPEG, CMYK JPEG without Adobe's marker, and BMP that is compressed, of 16 bits or
-//     with an OS/2 header, are ErrUnsupported: the decoders do not know them.
+//   - 12-bit, lossless and arithmetic-coded JPEG, one that tells its height behind the first scan, CMYK JPEG without Adobe's marker,
+//     and BMP that is compressed, of 16 bits or with an OS/2 header, are ErrUnsupported: the decoders do not know them.
+//   - BMP and WebP exist as a frame while they are decoded, of 4 bytes a pixel, or 2 to 7.
 //   - A JPEG that lacks its end-of-image marker is ErrDamaged, though some viewers show it: nothing tells it from a cut one.
 //   - Channels of 16 bits are cut to 8.
 package thumb

@@ -18,9 +18,18 @@ import (
 // jpegQuality is where the eye stops to see a difference on a screen; 90 would be half as large again.
 const jpegQuality = 80
 
+// slowPixels is from where on a PNG is compressed less, which makes it about a tenth larger: hostile pixels take more than a second a
+// megapixel otherwise.
+const slowPixels = 1 << 18
+
 // encode writes c without any metadata, and uses it up. JPEG and BMP get it on white where it is transparent: the alpha of a BMP is
 // ignored by most viewers. What is not a JPEG must have planes of one size.
-func (c *canvas) encode(to Format) (Thumbnail, error) {
+func (c *canvas) encode(to Format) (t Thumbnail, err error) {
+	err = recovered(func() error { t, err = c.encoded(to); return err })
+	return t, err
+}
+
+func (c *canvas) encoded(to Format) (Thumbnail, error) {
 	var b bytes.Buffer
 	var err error
 	t := Thumbnail{Picture: Picture{to, c.w, c.h}}
@@ -28,7 +37,11 @@ func (c *canvas) encode(to Format) (Thumbnail, error) {
 	case JPEG:
 		t.Data, err = jpeg.Encode(nil, c.w, c.h, c.jpegPlanes(), jpegQuality)
 	case PNG:
-		err = png.Encode(&b, c.image())
+		level := png.DefaultCompression
+		if c.w*c.h > slowPixels {
+			level = png.BestSpeed
+		}
+		err = (&png.Encoder{CompressionLevel: level}).Encode(&b, c.image())
 	case GIF:
 		err = gif.Encode(&b, c.toPalette(), nil)
 	case BMP:

@@ -89,16 +89,10 @@ func (hdr *header) read(data []byte, whole bool) error {
 	return err
 }
 
-// guarded calls f, which decodes a stranger's bytes, and gives its error the kind that callers know. A panic of a decoder is damage
-// too: it is our server that would end, for a picture that is of no use anyway.
-func guarded(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: the decoder panicked: %v", ErrDamaged, p)
-		}
-	}()
-	switch err := f(); {
-	case err == nil, errors.Is(err, ErrTooSlow):
+// guarded calls f, which decodes a stranger's bytes, and gives its error the kind that callers know.
+func guarded(f func() error) error {
+	switch err := recovered(f); {
+	case err == nil, errors.Is(err, ErrTooSlow), errors.Is(err, ErrDamaged):
 		return err
 	case errors.Is(err, jpeg.ErrScans):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
@@ -107,4 +101,15 @@ func guarded(f func() error) (err error) {
 	default:
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+}
+
+// recovered calls f and makes a panic, of a decoder or of what follows it, ErrDamaged: it is our server that would end, for a picture
+// that is of no use anyway.
+func recovered(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: the decoder panicked: %v", ErrDamaged, p)
+		}
+	}()
+	return f()
 }

@@ -22,6 +22,20 @@ func noisy(w, h int) *image.NRGBA {
 	return m
 }
 
+// lateNoise begins flat, so that what its rows take to encode cannot be told from the first.
+func lateNoise(w, h int) *image.NRGBA {
+	m := noisy(w, h)
+	for i := range m.Pix {
+		switch {
+		case i < 24*4*w, i%4 == 3:
+			m.Pix[i] = 255
+		default:
+			m.Pix[i] = uint8(int8(m.Pix[i]) >> 7) // black or white
+		}
+	}
+	return m
+}
+
 // allocated returns the bytes that f allocates when nothing is left over from before it.
 func allocated(f func()) uint64 {
 	runtime.GC() // the second empties what the first spares of a pool
@@ -38,6 +52,7 @@ func TestWorkTakesNoMoreMemoryThanItTells(t *testing.T) {
 		"noise.jpg": encoded(t, JPEG, noisy(1500, 1100)),
 		"noise.png": encoded(t, PNG, noisy(1500, 1100)),
 		"noise.gif": encoded(t, GIF, noisy(200, 150)),
+		"late.png":  encoded(t, PNG, lateNoise(1024, 1024)),
 		"noise.bmp": encoded(t, BMP, noisy(1500, 1100)),
 	}
 	for _, name := range everyKind {

@@ -109,9 +109,9 @@ func lookUp(part *[4][]uint8, indices []uint8, colours *[256]uint32) {
 }
 
 // palettedSource looks every pixel up.
-func palettedSource(m *image.Paletted) *source {
+func palettedSource(m *image.Paletted, check func() error) *source {
 	colours := paletteColours(m.Palette)
-	return rowSource(rgb, m.Rect.Dx(), m.Rect.Dy(), false, func(y int, row []uint8) {
+	return rowSource(rgb, m.Rect.Dx(), m.Rect.Dy(), false, check, func(y int, row []uint8) {
 		indices := m.Pix[y*m.Stride:]
 		for x := 0; 3*x < len(row); x++ {
 			copy(row[3*x:][:3], colours[indices[x]][:])

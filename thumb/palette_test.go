@@ -109,7 +109,7 @@ func TestBitmapWithPalette(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := frameSource(img).frame()
+	got, err := frameSource(img, func() error { return nil }).frame()
 	if err != nil || len(got.planes) != 3 {
 		t.Fatalf("%d planes, %v", len(got.planes), err)
 	}

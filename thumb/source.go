@@ -104,13 +104,13 @@ func pngSource(p *png.Picture, check func() error) *source {
 
 // frameSource is for what decoders of frames return, with the first pixel at 0,0: *image.YCbCr of 4:2:0, *image.NYCbCrA of it,
 // *image.Paletted, *image.NRGBA or *image.RGBA without gaps between rows.
-func frameSource(img image.Image) *source {
+func frameSource(img image.Image, check func() error) *source {
 	w, h := img.Bounds().Dx(), img.Bounds().Dy()
 	switch m := img.(type) {
 	case *image.YCbCr:
-		return planeSource(m)
+		return planeSource(m, check)
 	case *image.NYCbCrA:
-		return rowSource(rgba, w, h, false, func(y int, row []uint8) {
+		return rowSource(rgba, w, h, false, check, func(y int, row []uint8) {
 			for x := range w {
 				c := m.YCbCrAt(x, y)
 				p := (*[4]uint8)(row[4*x:])
@@ -119,15 +119,15 @@ func frameSource(img image.Image) *source {
 			}
 		})
 	case *image.Paletted:
-		return palettedSource(m)
+		return palettedSource(m, check)
 	case *image.NRGBA:
-		return rowSource(rgba, w, h, false, func(y int, row []uint8) { copy(row, m.Pix[y*m.Stride:]) })
+		return rowSource(rgba, w, h, false, check, func(y int, row []uint8) { copy(row, m.Pix[y*m.Stride:]) })
 	}
 	m := img.(*image.RGBA)
-	return rowSource(rgba, w, h, true, func(y int, row []uint8) { copy(row, m.Pix[y*m.Stride:]) })
+	return rowSource(rgba, w, h, true, check, func(y int, row []uint8) { copy(row, m.Pix[y*m.Stride:]) })
 }
 
-func planeSource(m *image.YCbCr) *source {
+func planeSource(m *image.YCbCr, check func() error) *source {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	chroma := plane((w+1)/2, (h+1)/2, float64(w)/2, float64(h)/2)
 	l := alike(ycc, 1, w, h)
@@ -135,9 +135,15 @@ func planeSource(m *image.YCbCr) *source {
 	strides := [3]int{m.YStride, m.CStride, m.CStride}
 	return &source{layout: l, rows: func(sink func(int, int, sample.Plane) error) error {
 		for i, pix := range [3][]uint8{m.Y, m.Cb, m.Cr} {
-			band := sample.Plane{Pix: pix, Stride: strides[i], Width: l.planes[i].Width, Height: l.planes[i].Height}
-			if err := sink(i, 0, band); err != nil {
-				return err
+			band := sample.Plane{Pix: pix, Stride: strides[i], Width: l.planes[i].Width}
+			for y := 0; y < l.planes[i].Height; y += band.Height {
+				if err := check(); err != nil {
+					return err
+				}
+				band.Pix, band.Height = pix[y*band.Stride:], min(16, l.planes[i].Height-y)
+				if err := sink(i, y, band); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -147,12 +153,15 @@ func planeSource(m *image.YCbCr) *source {
 var channels = map[model]int{gray: 1, rgb: 3, rgba: 4}
 
 // rowSource is of rows that read writes one at a time, of w pixels. premultiplied says whether the colours of four channels are.
-func rowSource(m model, w, h int, premultiplied bool, read func(y int, row []uint8)) *source {
+func rowSource(m model, w, h int, premultiplied bool, check func() error, read func(y int, row []uint8)) *source {
 	s := &source{layout: alike(m, channels[m], w, h)}
 	s.rows = func(sink func(int, int, sample.Plane) error) error {
 		split := s.splitter(w, premultiplied, sink)
 		row := make([]uint8, w*channels[m])
 		for y := range h {
+			if err := check(); err != nil {
+				return err
+			}
 			read(y, row)
 			if err := split(y, row); err != nil {
 				return err

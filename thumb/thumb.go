@@ -71,6 +71,11 @@ func Make(data []byte, lim Limits, sizes ...int) ([]Thumbnail, error) {
 	}
 	defer done()
 	var canvases []*canvas
+	defer func() {
+		for _, c := range canvases {
+			c.free()
+		}
+	}()
 	var src *source
 	err = guarded(func() error {
 		src, err = hdr.open(data, wanted, time.Now().Add(lim.withDefaults().Deadline))
@@ -92,7 +97,6 @@ func Make(data []byte, lim Limits, sizes ...int) ([]Thumbnail, error) {
 	}
 	var made []Thumbnail
 	for i, c := range canvases {
-		defer c.free()
 		to := JPEG
 		if c.transparent = src.transparent; c.transparent {
 			to = PNG

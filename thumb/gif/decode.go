@@ -155,6 +155,9 @@ func (d *decoder) interlaced(sink func(y int, row []uint8) error) error {
 		return err
 	}
 	for y := 0; y < h && w > 0; y++ {
+		if err := d.check(); err != nil {
+			return err
+		}
 		if err := sink(y, frame[y*w:][:w]); err != nil {
 			return err
 		}

@@ -78,18 +78,29 @@ func (p *Picture) Decode(n int, check func() error, sink func(c, y int, band sam
 // decoders are those that were used before, for their memory.
 var decoders = sync.Pool{New: func() any { return &decoder{bits: bitReader{buf: new(bitBuffer)}} }}
 
+// maxKept is the memory that a decoder may have to be kept, in bytes: what a thumbnail of a progressive picture of 24 megapixels
+// takes. More is rare, and would stay for as long as small pictures keep coming.
+const maxKept = 12 << 20
+
 // free keeps d for another picture, and nothing of this one.
 func (d *decoder) free() {
 	old := *d
 	*d = decoder{bits: bitReader{buf: old.bits.buf}, dc: old.dc, ac: old.ac}
-	for _, t := range append(d.dc, d.ac...) {
-		t.spec = nil
+	for _, tables := range [][]*table{d.dc, d.ac} {
+		for _, t := range tables {
+			t.spec = nil
+		}
 	}
+	kept := 0
 	for c := range d.bands {
+		k := &old.coefs[c]
+		kept += cap(old.bands[c].pix) + 2*cap(k.dc) + 2*cap(k.values) + 8*cap(k.nonzero)
 		d.bands[c].pix = old.bands[c].pix
-		d.coefs[c] = coefficients{dc: old.coefs[c].dc, values: old.coefs[c].values, nonzero: old.coefs[c].nonzero}
+		d.coefs[c] = coefficients{dc: k.dc, values: k.values, nonzero: k.nonzero}
 	}
-	decoders.Put(d)
+	if kept <= maxKept {
+		decoders.Put(d)
+	}
 }
 
 // emit hands out the band of component c that is the y-th of its scan.

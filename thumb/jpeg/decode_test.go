@@ -459,3 +459,29 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestAHugeDecoderIsNotKept(t *testing.T) {
+	head := func(w, h int) []byte { // a progressive picture of gray, whose only scan is too short
+		b := []byte{0xff, markerSOI, 0xff, markerDQT, 0, 67, 0}
+		b = append(b, bytes.Repeat([]byte{1}, 64)...)
+		b = append(b, 0xff, markerSOF2, 0, 11, 8, byte(h>>8), byte(h), byte(w>>8), byte(w), 1, 1, 0x11, 0)
+		b = append(b, 0xff, markerDHT, 0, 20, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+		return append(b, 0xff, markerSOS, 0, 8, 1, 1, 0, 0, 0, 0, 0xff, markerEOI)
+	}
+	for range 20 {
+		for _, side := range []int{4000, 400} {
+			p, err := Parse(head(side, side))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Decode(8, noCheck, func(int, int, sample.Plane) error { return nil }); !errors.Is(err, ErrDamaged) {
+				t.Fatal(err)
+			}
+			d := decoders.Get().(*decoder)
+			if kept := 2 * cap(d.coefs[0].values); kept > maxKept {
+				t.Fatalf("%d bytes are kept after a picture of %d pixels a side", kept, side)
+			}
+			decoders.Put(d)
+		}
+	}
+}

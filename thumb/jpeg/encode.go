@@ -37,7 +37,9 @@ func Encode(dst []byte, w, h int, planes []sample.Plane, quality int) ([]byte, e
 	length := code.scanBytes(freq)
 	dst = slices.Grow(dst, maxHeader+length+length/64+growth) // one byte in 256 is 0xff, in a photo
 	out := bitWriter{out: e.appendHeader(dst, specs)}
-	out.write(e.tokens, code)
+	for _, piece := range e.tokens {
+		out.write(piece, code)
+	}
 	return append(out.finish(), 0xff, markerEOI), nil
 }
 

@@ -15,7 +15,8 @@ type encoder struct {
 	channels   []channel
 	quantisers [2]quantiser // of Y, and of Cb and Cr
 	blocks     []codedBlock // one row of MCUs, channel after channel
-	tokens     []token
+	tokens     [][]token    // in pieces, as nobody knows how many there will be
+	free       [][]token    // pieces of earlier pictures
 }
 
 // A channel is one plane, and where its blocks go.
@@ -72,7 +73,36 @@ func (e *encoder) begin(w, h int, planes []sample.Plane, quality int) {
 func (e *encoder) forget() {
 	clear(e.channels) // they point to the planes
 	e.channels = e.channels[:0]
+	e.free = append(e.free, e.tokens...)
 	e.tokens = e.tokens[:0]
+	kept := 0
+	for i, piece := range e.free {
+		if kept += cap(piece); kept > maxKeptTokens {
+			clear(e.free[i:])
+			e.free = e.free[:i]
+			break
+		}
+	}
+}
+
+// maxKeptTokens is how many an encoder keeps the memory of for the next picture: 8 MiB.
+const maxKeptTokens = 2 << 20
+
+// piece returns one with room for most tokens more. So that none is ever moved, and all are never more than blocks can have, a new one
+// is for eight rows of MCUs.
+func (e *encoder) piece(most, rowsLeft int) *[]token {
+	if n := len(e.tokens); n > 0 && cap(e.tokens[n-1])-len(e.tokens[n-1]) >= most {
+		return &e.tokens[n-1]
+	}
+	var p []token
+	if i := slices.IndexFunc(e.free, func(p []token) bool { return cap(p) >= most }); i >= 0 {
+		p = e.free[i][:0]
+		e.free = slices.Delete(e.free, i, i+1)
+	} else {
+		p = make([]token, 0, most*min(rowsLeft, 8))
+	}
+	e.tokens = append(e.tokens, p)
+	return &e.tokens[len(e.tokens)-1]
 }
 
 // encodeRow appends the tokens of one row of MCUs.
@@ -83,20 +113,19 @@ func (e *encoder) encodeRow(my int) {
 		c.transform(my, &e.quantisers[c.table])
 		perRow += c.perMCU * c.perMCU * e.mcuCols
 	}
-	if most := perRow * maxBlockTokens; cap(e.tokens)-len(e.tokens) < most {
-		rest := len(e.tokens) / max(my, 1) * (e.mcuRows - my) // if the picture goes on as it was
-		e.tokens = slices.Grow(e.tokens, max(most, rest+rest/8))
-	}
+	piece := e.piece(perRow*maxBlockTokens, e.mcuRows-my)
+	tokens := *piece
 	for mx := range e.mcuCols {
 		for i := range e.channels {
 			c := &e.channels[i]
 			for v := range c.perMCU {
 				for u := range c.perMCU {
-					e.tokens = c.appendTokens(e.tokens, mx*c.perMCU+u, v, my*c.perMCU+v < c.rows)
+					tokens = c.appendTokens(tokens, mx*c.perMCU+u, v, my*c.perMCU+v < c.rows)
 				}
 			}
 		}
 	}
+	*piece = tokens
 }
 
 // appendTokens appends those of the block in column x of row v of the component's blocks. A block without pixels repeats the mean

@@ -30,8 +30,10 @@ func makeCodes(specs []codeSpec) *codes {
 // frequencies counts the tokens.
 func (e *encoder) frequencies() *[tokenKinds]int {
 	freq := new([tokenKinds]int)
-	for _, t := range e.tokens {
-		freq[t&tokenKind]++
+	for _, piece := range e.tokens {
+		for _, t := range piece {
+			freq[t&tokenKind]++
+		}
 	}
 	return freq
 }

@@ -156,6 +156,9 @@ func (d *decoder) interlaced(sink func(y int, row []byte) error) error {
 		return err
 	}
 	for y := range d.p.Height {
+		if err := d.check(); err != nil {
+			return err
+		}
 		if err := sink(y, frame[y*stride:][:stride]); err != nil {
 			return err
 		}

@@ -62,7 +62,9 @@ var avx2s sync.Pool
 
 func (v *avx2) free() {
 	v.across = nil
-	avx2s.Put(v)
+	if 4*tileWidth*cap(v.ring)+2*tileWidth*cap(v.mid)+4*group*cap(v.pairs) <= maxKept {
+		avx2s.Put(v)
+	}
 }
 
 func (v *avx2) lay(slot int, upper, lower []uint8) {

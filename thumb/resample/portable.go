@@ -54,7 +54,9 @@ var portables sync.Pool
 
 func (p *portable) free() {
 	p.across = nil
-	portables.Put(p)
+	if 4*cap(p.ring)+8*cap(p.sums)+8*cap(p.mid) <= maxKept {
+		portables.Put(p)
+	}
 }
 
 func (p *portable) lay(slot int, upper, lower []uint8) {

@@ -30,6 +30,9 @@ type Source struct {
 	ExtentX, ExtentY float64
 }
 
+// maxKept is the memory that an engine may have to be kept for another Resizer, in bytes.
+const maxKept = 4 << 20
+
 // group is how many rows of the result are made together: engines filter along rows for all of them at once.
 const group = 8
 
