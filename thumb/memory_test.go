@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"math/rand/v2"
 	"runtime"
+	"sync"
 	"testing"
 )
 
@@ -114,6 +115,33 @@ func TestMemoryIsGivenBackAfterDamage(t *testing.T) {
 			t.Errorf("%s: %d not given back, %v", name, admitted, err)
 		}
 	}
+}
+
+// What a picture leaves in the pools, whole or damaged, must not show in another.
+func TestConcurrentPicturesShareNothing(t *testing.T) {
+	want := map[string][]Thumbnail{}
+	for _, name := range everyKind {
+		made, err := Make(file(t, name), Limits{}, 100, 33)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[name] = made
+	}
+	var workers sync.WaitGroup
+	for worker := range 4 {
+		workers.Go(func() {
+			for i := range 5 * len(everyKind) {
+				name := everyKind[(i*(worker+1))%len(everyKind)]
+				data := file(t, name)
+				Make(data[:len(data)*(1+i%3)/4], Limits{}, 200)
+				made, err := Make(data, Limits{}, 100, 33)
+				if err != nil || len(made) != 2 || !bytes.Equal(made[0].Data, want[name][0].Data) || !bytes.Equal(made[1].Data, want[name][1].Data) {
+					t.Errorf("%s: another thumbnail than alone, %v", name, err)
+				}
+			}
+		})
+	}
+	workers.Wait()
 }
 
 func ExampleLimits() {
