@@ -18,7 +18,7 @@ import (
 // jpegQuality is where the eye stops to see a difference on a screen; 90 would be half as large again.
 const jpegQuality = 80
 
-// slowPixels is from where on a PNG is compressed less, which makes it about a tenth larger: hostile pixels take more than a second a
+// slowPixels is from where on a PNG is compressed less, which makes it a tenth to a fifth larger: hostile pixels take over a second a
 // megapixel otherwise.
 const slowPixels = 1 << 18
 
