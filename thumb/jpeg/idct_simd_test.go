@@ -149,5 +149,3 @@ func TestAVX2DecodesTheSame(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkDecodeWithoutAVX2(b *testing.B) { withoutAVX2(func() { BenchmarkDecode(b) }) }
