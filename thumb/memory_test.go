@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/png"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -146,12 +147,20 @@ func TestConcurrentPicturesShareNothing(t *testing.T) {
 
 func ExampleLimits() {
 	lim := Limits{Pixels: 12_000_000, Admit: func(bytes int64) (func(), error) {
-		if bytes > 64<<20 {
-			return nil, fmt.Errorf("%d bytes: %w", bytes, ErrTooLarge)
+		if bytes > 2<<20 {
+			return nil, ErrTooLarge
 		}
 		return func() {}, nil
 	}}
-	_, err := Make([]byte("no picture"), lim, 1024)
-	fmt.Println(errors.Is(err, ErrFormat))
-	// Output: true
+	var art bytes.Buffer
+	if err := png.Encode(&art, image.NewGray(image.Rect(0, 0, 2000, 1500))); err != nil {
+		fmt.Println(err)
+	}
+	for _, size := range []int{100, 1024} {
+		_, err := Make(art.Bytes(), lim, size)
+		fmt.Println(size, err)
+	}
+	// Output:
+	// 100 <nil>
+	// 1024 thumb: picture too large
 }
