@@ -28,7 +28,7 @@ func Convert(data []byte, lim Limits, to Format, width, height int) (Thumbnail, 
 	if err != nil {
 		return Thumbnail{}, err
 	}
-	whole := []image.Point{{hdr.width, hdr.height}}
+	whole := hdr.fit([]int{max(hdr.width, hdr.height)})
 	done, err := lim.admit(hdr.convertNeed(width, height))
 	if err != nil {
 		return Thumbnail{}, err
