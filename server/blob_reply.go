@@ -64,6 +64,8 @@ var blobCodes = []blobCode{
 	{errCondition, 412, "ConditionNotMet", notMet},
 	{errRange, 416, "InvalidRange", "The range specified is invalid for the current size of the resource."},
 	{store.ErrReadOnly, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
+	{store.ErrFull, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
+	{store.ErrIndex, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
 	{errBusy, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
 	{errInternal, 500, "InternalError", "The server encountered an internal error. Please retry the request."},
 }

@@ -81,6 +81,9 @@ func TestDamageGetsNoChecksumOfItsOwn(t *testing.T) {
 	s.stage("a", "2", "second ")
 	s.commit("a", "1", "2")
 	s.stage("a", "3", "third")
+	if err := s.data.Pictures.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	files, _ := filepath.Glob(filepath.Join(s.dir, "pictures/blobs/*/*/*.13"))
 	data, err := os.ReadFile(files[0])
 	if err != nil || len(files) != 1 {

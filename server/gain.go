@@ -36,6 +36,7 @@ var gainCodes = statuses{
 	{errRange, 416},
 	{errGroup, 500},
 	{errOutput, 500},
+	{store.ErrIndex, 503},
 	{errBusy, 503},
 }
 

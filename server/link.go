@@ -28,6 +28,7 @@ var linkCodes = statuses{
 	{errVerb, 405},
 	{errCondition, 412},
 	{errRange, 416},
+	{store.ErrIndex, 503},
 }
 
 // statuses are the answers of an API that has no codes of its own.

@@ -2,32 +2,26 @@ package store
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
+	"sync/atomic"
 )
 
-// blobs is the directory of blob files and their staging area. stage may be
-// called concurrently; the methods that change blobs/ hold Disk.commit.
+// blobs is the directory of blob files and their staging area. The methods that
+// change blobs/ are called by one goroutine at a time, which holds Disk.files. What
+// they do is on the disk after changed.sync.
 type blobs struct {
-	dir   string // holds blobs/ and tmp/
-	now   func() time.Time
-	later *flusher
-	made  [1 << 16]bool // fan-out directories that are known to be on the disk
-}
-
-// staged is a blob on its way in: a file in tmp/.
-type staged struct {
-	file *os.File
-	path string
+	dir     string // holds blobs/ and tmp/
+	fs      fileSystem
+	changed unsynced
+	made    atomic.Uint64 // files of tmp/
+	known   [1 << 16]bool // fan-out directories that are there
 }
 
 func (b *blobs) root() string { return filepath.Join(b.dir, "blobs") }
@@ -52,177 +46,160 @@ func parsePath(file string) (Digest, int64, error) {
 	return d, n, nil
 }
 
-// stage copies the body of item into tmp/ with its first ledger record behind it,
-// and fills in what only the bytes tell. The caller discards the result, placed or not.
-func (b *blobs) stage(o *Object, item Item) (*staged, error) {
-	f, err := os.CreateTemp(b.tmp(), "*")
-	if err != nil {
-		return nil, fmt.Errorf("store: stage: %w", err)
-	}
-	s := &staged{file: f, path: f.Name()}
-	if err := s.fill(o, item, b.now, b.later == nil); err != nil {
-		s.discard()
-		return nil, err
-	}
-	return s, nil
-}
-
-func (s *staged) fill(o *Object, item Item, now func() time.Time, durable bool) error {
-	sum, crc := sha256.New(), crc32.New(castagnoli)
-	n, err := io.Copy(io.MultiWriter(s.file, sum, crc), item.Body)
-	sum.Sum(o.Digest[:0])
-	o.CRC, o.Size = crc.Sum32(), n
-	if o.Created.IsZero() {
-		o.Created = now() // not when it began to arrive
-	}
-	if err == nil && item.Inspect != nil {
-		err = item.Inspect(o, io.NewSectionReader(s.file, 0, n))
-	}
-	roundTimes(o)
-	if err == nil {
-		err = checkFields(*o)
-	}
-	if err != nil {
-		return fmt.Errorf("store: stage %q: %w", o.Name, err)
-	}
-	if _, err := s.file.Write(appendRecord(nil, gained, *o)); err != nil {
-		return fmt.Errorf("store: stage %q: %w", o.Name, err)
-	}
-	if durable {
-		if err := s.file.Sync(); err != nil {
-			return &syncError{err}
+// createTmp makes a file in tmp/.
+func (b *blobs) createTmp() (file, string, error) {
+	for {
+		path := filepath.Join(b.tmp(), strconv.FormatUint(b.made.Add(1), 10))
+		f, err := b.fs.Create(path)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, path, err
 		}
 	}
-	return s.file.Close()
 }
 
-// discard removes what is still in tmp/. After a rename there is nothing.
-func (s *staged) discard() {
-	s.file.Close()
-	os.Remove(s.path)
-}
-
-// place makes a staged file the blob of o, replacing what an interrupted Apply
-// may have left there.
-func (b *blobs) place(s *staged, o Object) error {
-	if err := b.makeDir(o.Digest); err != nil {
+// place makes the file of a blob out of staged bytes and the records of its ledger.
+// It may be there already: from a checkpoint that was cut off, or of a blob that is
+// gone and comes again. Who reads the old one goes on reading that.
+func (b *blobs) place(d Digest, at *spot, records []byte) error {
+	path := b.path(d, at.size)
+	if err := b.makeDir(d); err != nil {
 		return err
 	}
-	path := b.path(o.Digest, o.Size)
-	if err := os.Rename(s.path, path); err != nil {
-		return fmt.Errorf("store: place %v: %w", o.Digest, err)
+	b.changed.add(path, filepath.Dir(path))
+	if at.file != "" {
+		return b.placeFile(d, at, records)
 	}
-	if b.later != nil {
-		b.later.add(path, filepath.Dir(path))
-		return nil
+	data, err := at.readBody()
+	if err != nil {
+		return err
 	}
-	return syncPath(filepath.Dir(path))
+	data = append(data, records...)
+	f, err := b.fs.Create(path)
+	if err == nil {
+		return b.writeTo(f, path, data)
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return b.replace(path, func(f file) error {
+		_, err := f.WriteAt(data, 0)
+		return err
+	})
 }
 
-// makeDir makes the fan-out directory of a digest. The parents are synced even
-// where the directory exists: an earlier run may have been cut off before.
+func (b *blobs) writeTo(f file, path string, data []byte) error {
+	_, err := f.WriteAt(data, 0)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, b.fs.Remove(path))
+	}
+	return nil
+}
+
+// placeFile moves a staged file, or finds that it has been moved.
+func (b *blobs) placeFile(d Digest, at *spot, records []byte) error {
+	f, err := b.fs.Edit(at.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return b.note(d, at.size, records)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(records, at.size)
+	err = errors.Join(err, f.Truncate(at.size+int64(len(records))), f.Close())
+	if err != nil {
+		return err
+	}
+	b.changed.add("", b.tmp())
+	return b.fs.Rename(at.file, b.path(d, at.size))
+}
+
+// replace puts a file made by write in the place of the one at path.
+func (b *blobs) replace(path string, write func(file) error) error {
+	f, tmp, err := b.createTmp()
+	if err != nil {
+		return err
+	}
+	err = errors.Join(write(f), f.Close())
+	if err == nil {
+		b.changed.add(path, filepath.Dir(path), b.tmp())
+		err = b.fs.Rename(tmp, path)
+	}
+	if err != nil {
+		return errors.Join(err, b.fs.Remove(tmp))
+	}
+	return nil
+}
+
+// makeDir makes the fan-out directory of a digest.
 func (b *blobs) makeDir(d Digest) error {
-	known := &b.made[int(d[0])<<8|int(d[1])]
+	known := &b.known[int(d[0])<<8|int(d[1])]
 	if *known {
 		return nil
 	}
 	inner := filepath.Dir(b.path(d, 0))
-	if err := os.MkdirAll(inner, 0o700); err != nil {
+	if err := b.fs.Mkdir(inner); err != nil {
 		return fmt.Errorf("store: make %s: %w", inner, err)
 	}
-	outer := filepath.Dir(inner)
-	if b.later != nil {
-		b.later.add(outer, b.root())
-	} else if err := errors.Join(syncPath(b.root()), syncPath(outer)); err != nil {
-		return err
-	}
+	b.changed.add("", filepath.Dir(inner), b.root())
 	*known = true
 	return nil
 }
 
-// note appends records to the ledger of the objects' one blob, cutting off what an
-// interrupted call may have left at its end. One that has become long is written
-// anew with the names that are left.
-func (b *blobs) note(op byte, objs ...Object) error {
-	o := objs[0]
-	path := b.path(o.Digest, o.Size)
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+// note appends records to the ledger of a blob, cutting off what an interrupted call
+// may have left at its end. One that has become long is written anew with the names
+// that are left.
+func (b *blobs) note(d Digest, size int64, records []byte) error {
+	path := b.path(d, size)
+	f, err := b.fs.Edit(path)
 	if err != nil {
-		return fmt.Errorf("store: ledger of %v: %w", o.Digest, err)
+		return fmt.Errorf("store: ledger of %v: %w", d, err)
 	}
 	defer f.Close()
-	end, err := ledgerEnd(f, o.Size)
+	end, err := ledgerEnd(f, size)
 	if err != nil {
-		return fmt.Errorf("store: ledger of %v: %w", o.Digest, err)
+		return fmt.Errorf("store: ledger of %v: %w", d, err)
 	}
-	var records []byte
-	for _, o := range objs {
-		records = appendRecord(records, op, o)
-	}
+	b.changed.add(path)
 	if _, err := f.WriteAt(records, end); err != nil {
-		return fmt.Errorf("store: ledger of %v: %w", o.Digest, err)
+		return fmt.Errorf("store: ledger of %v: %w", d, err)
 	}
 	// looked at once in so many bytes
-	if before := end - o.Size; (before+int64(len(records)))/longLedger > before/longLedger {
-		var s *syncError
-		if shorter, err := b.shorten(f, o); shorter || errors.As(err, &s) {
-			return err
-		} // where there is no room for another file, the long one is as good
+	if before := end - size; (before+int64(len(records)))/longLedger > before/longLedger {
+		return b.shorten(f, path, d, size)
 	}
-	return b.synced(f)
+	return nil
 }
 
 // longLedger is how many bytes a ledger gains before it is looked at.
 const longLedger = 1 << 20
 
-// shorten replaces the file of o's blob, open as f, by one whose ledger has only
-// the names that are left, if that halves it. It says whether it has.
-func (b *blobs) shorten(f *os.File, o Object) (bool, error) {
-	objs, _, err := readLedger(f.Name(), o.Digest, o.Size)
+// shorten replaces the file of a blob, open as f, by one whose ledger has only the
+// names that are left, if that halves it.
+func (b *blobs) shorten(f file, path string, d Digest, size int64) error {
+	objs, _, err := readLedger(f, d, size)
 	if err != nil {
-		return false, err
+		return err
 	}
 	var records []byte
 	for _, o := range objs {
 		records = appendRecord(records, gained, o)
 	}
-	info, err := f.Stat()
-	if err != nil || int64(len(records)) > (info.Size()-o.Size)/2 {
-		return false, err
+	whole, err := f.Size()
+	if err != nil || int64(len(records)) > (whole-size)/2 {
+		return err
 	}
-	fresh, err := os.CreateTemp(b.tmp(), "*")
-	if err != nil {
-		return false, err
-	}
-	s := &staged{file: fresh, path: fresh.Name()}
-	defer s.discard()
-	_, err = io.Copy(fresh, io.MultiReader(io.NewSectionReader(f, 0, o.Size), bytes.NewReader(records)))
-	if err := errors.Join(err, b.synced(fresh), fresh.Close()); err != nil {
-		return false, err
-	}
-	err = b.place(s, o)
-	return err == nil, err
-}
-
-// synced forces a file to the disk, now or later.
-func (b *blobs) synced(f *os.File) error {
-	if b.later != nil {
-		b.later.add(f.Name())
-		return nil
-	}
-	if err := f.Sync(); err != nil {
-		return &syncError{err}
-	}
-	return nil
+	return b.replace(path, func(to file) error {
+		_, err := io.Copy(io.NewOffsetWriter(to, 0), io.MultiReader(io.NewSectionReader(f, 0, size), bytes.NewReader(records)))
+		return err
+	})
 }
 
 // ledgerEnd returns where the next record goes, and truncates f to there.
-func ledgerEnd(f *os.File, size int64) (int64, error) {
-	info, err := f.Stat()
+func ledgerEnd(f file, size int64) (int64, error) {
+	end, err := f.Size()
 	if err != nil {
 		return 0, err
 	}
-	end := info.Size()
 	if end < size {
 		return 0, fmt.Errorf("%w: blob file of %d bytes, want %d", ErrDamaged, end, size)
 	}
@@ -239,7 +216,9 @@ func ledgerEnd(f *os.File, size int64) (int64, error) {
 }
 
 func (b *blobs) remove(d Digest, size int64) error {
-	if err := os.Remove(b.path(d, size)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	path := b.path(d, size)
+	b.changed.add("", filepath.Dir(path))
+	if err := b.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("store: remove %v: %w", d, err)
 	}
 	return nil
@@ -248,36 +227,36 @@ func (b *blobs) remove(d Digest, size int64) error {
 // walk calls visit for every blob file, in digest order. Files that are no
 // blobs are passed over.
 func (b *blobs) walk(visit func(d Digest, size int64, path string) error) error {
-	return filepath.WalkDir(b.root(), func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
+	var walk func(dir string, depth int) error
+	walk = func(dir string, depth int) error {
+		entries, err := b.fs.List(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		d, size, err := parsePath(e.Name())
-		if err != nil {
-			return nil
+		for _, e := range entries {
+			path := filepath.Join(dir, e.Name())
+			if depth > 0 {
+				if e.IsDir() {
+					if err := walk(path, depth-1); err != nil {
+						return err
+					}
+				}
+				continue
+			}
+			if d, size, err := parsePath(e.Name()); err == nil {
+				if err := visit(d, size, path); err != nil {
+					return err
+				}
+			}
 		}
-		return visit(d, size, path)
-	})
+		return nil
+	}
+	return walk(b.root(), 2)
 }
 
-// clearTmp removes what interrupted Puts left behind.
-func (b *blobs) clearTmp() error {
-	files, err := os.ReadDir(b.tmp())
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		err := os.Remove(filepath.Join(b.tmp(), f.Name()))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // another's that comes too late
-			return err
-		}
+func checkBytes(data []byte, crc uint32) error {
+	if crc32.Checksum(data, castagnoli) != crc {
+		return fmt.Errorf("%w: checksum", ErrDamaged)
 	}
 	return nil
 }
-
-// syncError is a failed fsync: the one error after which nothing can be trusted
-// to be on the disk.
-type syncError struct{ err error }
-
-func (e *syncError) Error() string { return "store: sync: " + e.err.Error() }
-func (e *syncError) Unwrap() error { return e.err }

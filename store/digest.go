@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -11,6 +12,8 @@ type Digest [sha256.Size]byte
 
 // String returns 64 lower-case hex digits.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+func (d Digest) compare(o Digest) int { return bytes.Compare(d[:], o[:]) }
 
 // ParseDigest reads what String writes and nothing else.
 func ParseDigest(s string) (Digest, error) {

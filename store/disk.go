@@ -3,14 +3,12 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"maps"
-	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 // SyncInterval is how long a relaxed Disk may keep a change from the disk.
@@ -28,74 +26,119 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Disk is a Store in a directory. doc.go says what is in it.
-type Disk struct {
-	opt   Options
-	db    *bbolt.DB
-	blobs blobs
-
-	// commit is held from the first change of blobs/ to the last of one call, so
-	// that a blob never vanishes between the look at the index and the new name.
-	commit sync.Mutex
-	// guarded by commit
-	unclean  bool // files may be left that nothing names
-	keepLost bool // bucketLost has what a release could not tell
-
-	broken atomic.Pointer[error]
-	stop   chan struct{}
-	done   sync.WaitGroup
-}
-
-// OpenDisk opens the store in dir and makes it where it is missing. Left-overs
-// of an unclean stop are gone when it returns. ErrLocked: another process has it.
-func OpenDisk(dir string, opt Options) (*Disk, error) {
+func (opt Options) withDefaults() Options {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
 	if opt.Log == nil {
 		opt.Log = slog.Default()
 	}
-	d, err := open(dir, opt)
-	if errors.Is(err, errRebuild) {
-		opt.Log.Info("making the index anew", "dir", dir, "why", err)
-		if _, err := rebuild(dir, opt); err != nil {
-			return nil, err
-		}
-		d, err = open(dir, opt)
+	return opt
+}
+
+// Disk is a Store in a directory. doc.go says what is in it, and how a change goes.
+type Disk struct {
+	opt       Options
+	dir       string
+	fs        fileSystem
+	base      index
+	blobs     *blobs
+	journal   *journal
+	later     *unsynced // staged files of a relaxed Disk
+	committer *committer
+
+	state atomic.Pointer[state] // stored by the committer alone
+
+	queue   chan *request
+	flushes chan chan error // who waits for a checkpoint
+	stop    chan struct{}   // closed by Close, to end the committer
+	ended   chan struct{}   // closed when it has
+	done    chan checkpointed
+	closing sync.RWMutex // held, to read, by who may still ask the committer
+
+	// files is held while files of blobs/ are made or removed, and to keep them as
+	// they are.
+	files  sync.Mutex
+	pinned int // backups that need blobs without a name; guarded by files
+
+	damage DamageCounts
+	broken atomic.Pointer[error]
+}
+
+// state is what is stored at one moment, over the index: the news since the last
+// checkpoint, and those that the running one is telling the index. A state with
+// its epoch goes with every view of the index that was begun in that epoch.
+type state struct {
+	head, frozen *layer // frozen: nil, or of the running checkpoint
+	epoch        uint64
+}
+
+func (s *state) layers() []*layer {
+	if s.frozen == nil {
+		return []*layer{s.head}
 	}
+	return []*layer{s.head, s.frozen}
+}
+
+// DamageCounts counts what was found damaged since the start.
+type DamageCounts struct {
+	Blobs atomic.Int64 // reads of blobs whose bytes were not what was stored
+	Index atomic.Int64 // reads of the index that could not be answered
+}
+
+// Damage counts what was found damaged since the start.
+func (d *Disk) Damage() *DamageCounts { return &d.damage }
+
+// OpenDisk opens the store in dir and makes it where it is missing. What an
+// unclean stop has left in the journal is in its place when it returns. ErrLocked:
+// another process has it.
+func OpenDisk(dir string, opt Options) (*Disk, error) {
+	opt = opt.withDefaults()
+	files, err := openDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	if opt.Relaxed {
-		d.db.NoSync = true
-		d.done.Go(func() { d.flushEvery(SyncInterval) })
-	}
-	return d, nil
-}
-
-func open(dir string, opt Options) (*Disk, error) {
-	d := newDisk(dir, opt)
-	for _, sub := range []string{d.blobs.root(), d.blobs.tmp()} {
-		if err := os.MkdirAll(sub, 0o700); err != nil {
-			return nil, fmt.Errorf("store: %w", err)
+	base, err := openIndex(dir)
+	if errors.Is(err, errRebuild) {
+		opt.Log.Info("making the index anew", "dir", dir, "why", err)
+		if _, err := rebuild(dir, files, opt); err != nil {
+			return nil, errors.Join(err, files.Close())
 		}
+		base, err = openIndex(dir)
 	}
-	var err error
-	if d.db, err = openIndex(dir, opt.Relaxed); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, errors.Join(err, files.Close())
 	}
-	if err := d.recover(); err != nil {
-		d.db.Close()
-		return nil, err
+	d, err := start(dir, files, base, opt)
+	if err != nil {
+		return nil, errors.Join(err, base.close(), files.Close())
 	}
 	return d, nil
 }
 
-func newDisk(dir string, opt Options) *Disk {
-	d := &Disk{opt: opt, blobs: blobs{dir: dir, now: opt.Now}, stop: make(chan struct{})}
-	if opt.Relaxed {
-		d.blobs.later = &flusher{paths: make(map[string]struct{})}
+// start opens the store over its files and its index.
+func start(dir string, files fileSystem, base index, opt Options) (*Disk, error) {
+	d := newDisk(dir, files, base, opt)
+	d.committer = &committer{Disk: d}
+	if err := d.committer.recover(); err != nil {
+		return nil, err
 	}
+	go d.committer.commitLoop()
+	return d, nil
+}
+
+func newDisk(dir string, files fileSystem, base index, opt Options) *Disk {
+	d := &Disk{
+		opt: opt, dir: dir, fs: files, base: base,
+		blobs:   &blobs{dir: dir, fs: files, changed: unsynced{fs: files}},
+		journal: &journal{fs: files, dir: filepath.Join(dir, "journal")},
+		later:   &unsynced{fs: files},
+		queue:   make(chan *request, maxGroup),
+		flushes: make(chan chan error),
+		stop:    make(chan struct{}), ended: make(chan struct{}),
+		done: make(chan checkpointed, 1),
+	}
+	d.state.Store(&state{head: newLayer()})
 	return d
 }
 
@@ -104,114 +147,53 @@ func (d *Disk) Apply(ch Change) ([]Object, error) {
 	if err := d.Ready(); err != nil {
 		return nil, err
 	}
+	if len(ch.Put) > 0 {
+		if err := d.hasRoom(); err != nil {
+			return nil, err
+		}
+	}
 	objs := make([]Object, len(ch.Put))
-	files := make([]*staged, 0, len(ch.Put))
+	bodies := make([]*body, 0, len(ch.Put))
 	defer func() {
-		for _, f := range files {
-			f.discard()
+		for _, b := range bodies {
+			d.discard(b)
 		}
 	}()
 	for i, item := range ch.Put {
 		objs[i] = item.Object
-		f, err := d.blobs.stage(&objs[i], item)
+		b, err := d.stage(&objs[i], item)
 		if err != nil {
-			return nil, d.fail(err)
+			return nil, err
 		}
-		files = append(files, f)
+		bodies = append(bodies, b)
 	}
-	err := d.update(func(c *change) error { return d.apply(c, ch, objs, files) })
-	if err != nil {
+	if err := d.commit(func(c *change) error { return c.run(ch, objs, bodies) }); err != nil {
 		return nil, err
 	}
 	return objs, nil
 }
 
-// apply is Apply inside the transaction.
-func (d *Disk) apply(c *change, ch Change, objs []Object, files []*staged) error {
-	if ch.Decide != nil {
-		if err := ch.Decide(c, &ch); err != nil {
-			return err
-		}
-	}
-	for _, name := range ch.Delete {
-		if _, err := c.Stat(name); err != nil {
-			return err
-		}
-		if err := c.drop(name); err != nil {
-			return err
-		}
-	}
-	for _, e := range ch.Edit {
-		if err := d.edit(c, e); err != nil {
-			return err
-		}
-	}
-	for i, item := range ch.Put {
-		if item.New {
-			if _, err := c.Stat(item.Name); err == nil {
-				return fmt.Errorf("%w: %q", ErrExists, item.Name)
-			} else if !errors.Is(err, ErrNotFound) {
-				return err
-			}
-		}
-		if err := d.put(c, &objs[i], files[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// What of the disk new pictures leave free, in bytes and files: deletions, the
+// journal and the index go on with it.
+const (
+	reserveBytes = 64 << 20
+	reserveFiles = 512
+)
 
-// put names a staged blob. What takes a name is later than what had it, whatever
-// the clocks and the order of uploads say: readers and Rebuild go by that.
-func (d *Disk) put(c *change, o *Object, f *staged) error {
-	old, replaces := c.before(o.Name)
-	again := replaces && !o.LastModified().After(old.LastModified())
-	if again { // the record behind the staged bytes has the earlier time
-		o.Modified = old.LastModified().Add(time.Microsecond)
-	}
-	// a blob that lost its last name in this very change is still there
-	if _, had := c.touched[o.Digest]; had || c.holds(o.Digest) {
-		again = true
-	} else {
-		placed := *o
-		c.adds = append(c.adds, action{
-			do:   func() error { return d.blobs.place(f, placed) },
-			undo: func() error { return d.blobs.remove(placed.Digest, placed.Size) },
-		})
-	}
-	if again {
-		c.gain(d, *o)
-	}
-	return c.put(*o)
-}
-
-func (d *Disk) edit(c *change, e Edit) error {
-	old, err := c.Stat(e.Name)
+// hasRoom returns ErrFull where the disk has no room but the reserve. What the
+// journal has will be written once more, as blobs.
+func (d *Disk) hasRoom() error {
+	bytes, files, err := d.fs.Room()
 	if err != nil {
-		return err
+		return fmt.Errorf("store: free space: %w", err)
 	}
-	o := old
-	o.Attributes = maps.Clone(old.Attributes)
-	if err := e.Do(&o); err != nil {
-		return err
+	owed, rows := uint64(d.journal.owed.Load()), uint64(0)
+	for _, l := range d.state.Load().layers() {
+		rows += uint64(l.Len()) / 4 // a new blob has four, and one file
 	}
-	o.Digest, o.CRC, o.Size = old.Digest, old.CRC, old.Size
-	roundTimes(&o)
-	if !o.Modified.Equal(old.Modified) && !o.Modified.After(old.LastModified()) {
-		o.Modified = old.LastModified().Add(time.Microsecond)
-	}
-	if err := checkFields(o); err != nil {
-		return err
-	}
-	c.gain(d, o)
-	// the name goes first: it may be the one that it moves to
-	return errors.Join(c.drop(e.Name), c.put(o))
-}
-
-// Ready implements Store: it returns ErrReadOnly after a failed sync.
-func (d *Disk) Ready() error {
-	if p := d.broken.Load(); p != nil {
-		return fmt.Errorf("%w: %v", ErrReadOnly, *p)
+	if bytes < reserveBytes+owed || files < reserveFiles+rows {
+		return fmt.Errorf("%w: %d bytes and %d files are free, %d and %d are kept for what goes on without new pictures",
+			ErrFull, bytes, files, reserveBytes+owed, reserveFiles+rows)
 	}
 	return nil
 }
@@ -220,45 +202,45 @@ func (d *Disk) Ready() error {
 // kernel may have dropped the pages, so that a retry would succeed without them.
 func (d *Disk) fail(err error) error {
 	var s *syncError
-	if errors.As(err, &s) && d.broken.CompareAndSwap(nil, &err) {
-		d.opt.Log.Error("store is read-only until restart: the disk refused to sync", "dir", d.blobs.dir, "err", err)
+	if errors.As(err, &s) {
+		d.breakOff(err)
 	}
 	return err
 }
 
-// Close implements Store.
-func (d *Disk) Close() error {
-	close(d.stop)
-	d.done.Wait()
-	var errs []error
-	if d.blobs.later != nil {
-		errs = append(errs, d.fail(d.flush()))
+// breakOff makes the store read-only.
+func (d *Disk) breakOff(err error) {
+	if d.broken.CompareAndSwap(nil, &err) {
+		d.opt.Log.Error("store is read-only until restart: the disk failed", "dir", d.dir, "err", err)
 	}
-	d.commit.Lock()
-	defer d.commit.Unlock()
-	d.db.NoSync = false
-	if d.Ready() == nil && errors.Join(errs...) == nil && !d.unclean {
-		errs = append(errs, setClean(d.db, true))
-	}
-	return errors.Join(append(errs, d.db.Close())...)
 }
 
-// checkFields refuses what a row or a ledger could not hold.
-func checkFields(o Object) error {
-	attributes := len(packAttributes(o.Attributes))
-	if o.Name == "" || len(o.Name) > MaxName || max(len(o.ID), len(o.Owner), len(o.MediaType)) > maxField ||
-		attributes > maxAttributes {
-		return fmt.Errorf("%w: name of %d bytes, attributes of %d", ErrField, len(o.Name), attributes)
+// Ready implements Store.
+func (d *Disk) Ready() error {
+	if why := d.broken.Load(); why != nil {
+		return fmt.Errorf("%w: %w", ErrReadOnly, *why)
 	}
 	return nil
 }
 
-// roundTimes keeps what a row keeps, so that an object returned by Apply equals
-// the one that Stat returns later.
-func roundTimes(o *Object) {
-	for _, t := range []*time.Time{&o.Created, &o.Modified, &o.Expires, &o.Deleted} {
-		if !t.IsZero() {
-			*t = t.UTC().Truncate(time.Microsecond)
-		}
+// Close implements Store. What there was no room for stays in the journal.
+func (d *Disk) Close() error {
+	d.closing.Lock()
+	defer d.closing.Unlock()
+	close(d.stop)
+	<-d.ended
+	var err error
+	if d.Ready() == nil {
+		err = d.committer.finish()
 	}
+	return errors.Join(err, d.release())
+}
+
+// release closes files without a look at what is in them.
+func (d *Disk) release() error {
+	err := d.base.close()
+	if c, ok := d.fs.(io.Closer); ok {
+		err = errors.Join(err, c.Close())
+	}
+	return err
 }

@@ -1,36 +1,42 @@
 // Package store keeps pictures at rest: bytes in a content-addressed directory,
-// names in a bbolt index beside it. It knows nothing of HTTP, signatures or
-// picture formats.
+// names in a bbolt index beside it, and in front of both a journal, so that an
+// acknowledgement costs one sync that many share. It knows nothing of HTTP,
+// signatures or picture formats.
 //
 // # What is promised
 //
 // When [Disk.Apply] returns nil, the whole change is done: every item is readable
 // under its name, every edit is told by Stat, and stays so through a kill at any
 // moment. Otherwise none of it is, and the next reader sees what was there. A
-// durable Disk has also forced bytes, directory entries and index to the disk,
-// so that a power cut costs nothing. A relaxed Disk does that up to
-// [SyncInterval] later: a power cut may cost the pictures of that time.
-// What is promised is what an honest disk can give; the loss of the disk
-// itself is what backups are for.
+// durable Disk has also forced the change to the disk, so that a power cut costs
+// nothing. A relaxed Disk does that up to [SyncInterval] later: a power cut may
+// cost the pictures of that time. What is promised is what an honest disk can give;
+// the loss of the disk itself is what backups are for.
 //
 // Deleting one name never takes another name's bytes: a blob is removed with
 // its last name.
+//
+// After a sync that failed the Disk is read-only until the next start: nobody knows
+// what the kernel has dropped. Where the disk is full, new pictures are refused
+// with [ErrFull] while there is still a reserve for deletions, and accepted again
+// when there is room.
 //
 // # On disk
 //
 //	DIR/
 //	  keys.json             applications and account keys, mode 0600 (Registry)
 //	  pictures/             durable tier
-//	    meta.db             index: names, ids, reference counts, due times
-//	    tmp/                bytes on their way in; emptied on open
+//	    meta.db             index: names, ids, counts of names, due times (rows.go)
+//	    journal/            changes that the index does not have yet (frame.go)
+//	    tmp/                larger bodies on their way in
 //	    blobs/ab/cd/<digest>.<size>
 //	  cache/                time-limited tier, same layout, relaxed
 //
 // A blob file is its bytes, unchanged, followed by its ledger: one record for
 // each name it gained (+) or lost (-); a name that is there already is gained
-// again when something told of it changes, and the last record counts. The size in the file name says where the
-// ledger starts, so that any picture viewer opens the file, and
-// "head -c SIZE FILE | sha256sum" gives its digest.
+// again when something told of it changes, and the last record counts. The size in
+// the file name says where the ledger starts, so that any picture viewer opens the
+// file, and "head -c SIZE FILE | sha256sum" gives its digest.
 //
 //	+-----------------+------------+------------+---
 //	| bytes (size)    | + name A   | + name B   | - name A ...
@@ -41,25 +47,43 @@
 //	row:     fields: tag u8, uvarint length, value                (row.go)
 //
 // The ledgers hold everything that meta.db holds about pictures, so [Rebuild]
-// makes the index anew from the directory alone. A durable Disk does so where its
-// index is missing; a relaxed one also after every unclean stop, since nothing
-// orders what a power cut leaves of its index. Rows in the index carry a CRC-32C
-// over their key and value, since bbolt has no checksum of its own.
+// makes the index anew from ledgers and journal. Rows in the index carry a CRC-32C
+// over their key and value, since bbolt has no checksum of its own, and a row that
+// is missing is only believed where its neighbours fit.
 //
-// # Order of one Apply
+// # The way of a change
 //
-//	stage    write tmp/N: bytes, then the record; fsync       (in parallel)
-//	decide   may it be, in a bbolt transaction                (one at a time
-//	place    rename to blobs/..; fsync the directory           from here on)
-//	         or, if the blob is there: append the record, fsync
-//	commit   names, ids, counts, due times, names lost elsewhere
-//	release  unlink blobs that lost their last name; tell the ledgers of
-//	         others that they lost one
+//	stage       bytes to memory, or to a synced file of tmp/         (in parallel)
+//	decide      may it be; its rows, over a copy of the head         (one at a time)
+//	journal     one frame for all changes that came meanwhile, one
+//	            fdatasync
+//	publish     readers see the head; the callers return
 //
-// A ledger gains a name before the index does and loses it after. A stop between
-// the two leaves a blob that nothing names, removed on the next open (after an
-// unclean stop the directory is compared with the index); or a ledger with a lost
-// name, told on the next open (bucketLost has it); or one with a name that was
-// never acknowledged, which a Rebuild may bring. It never leaves a name without
-// bytes. A change that is refused or fails takes its files back.
+//	checkpoint  when a segment is full, or after checkpointAfter: the head is
+//	            frozen, changes go on in a new head and another segment
+//	  files     blobs that lost their last name are unlinked; new blobs are written
+//	            out of the journal, or renamed out of tmp/; ledgers are told
+//	  sync      of all of that at once
+//	  index     the rows, and the number of the last frame they come from
+//	  release   the segment is used again
+//
+// Everything up to the last step is in the journal as well and can be done again,
+// so that a stop at any point costs nothing: the next start reads the frames behind
+// the number in the index, freezes them, and runs the same checkpoint. No start
+// looks at every file or row.
+//
+// # What is seen
+//
+// A reader looks at head, frozen layer and index, in this order (stack): it sees a
+// change as soon as it is published, and never half of one. The head is copied on
+// write, so that readers take no locks. Blobs are read out of the journal until they
+// have a file.
+//
+// # Who comes first
+//
+// One goroutine decides all changes, and one checkpoint at a time changes blob
+// files. A blob that lost its last name and is put again in the same breath has its
+// bytes in the journal once more; the checkpoint that unlinks the old file is over
+// before the one begins that writes the new. So sweeps and uploads exclude each
+// other without a lock between them.
 package store

@@ -7,42 +7,57 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
-	"os"
-
-	"go.etcd.io/bbolt"
 )
 
-// view runs f on a consistent state of the index.
-func (d *Disk) view(f func(c *change) error) error {
-	return d.db.View(func(tx *bbolt.Tx) error {
-		c, err := lookup(tx, d.opt.Now())
-		if err != nil {
+// view runs f on what is stored at this moment.
+func (d *Disk) view(f func(look) error) error {
+	return d.viewOver(nil, f)
+}
+
+// viewOver is view with another head, if there is one.
+func (d *Disk) viewOver(head *layer, f func(look) error) error {
+	for {
+		s := d.state.Load()
+		layers := s.layers()
+		if head != nil {
+			layers[0] = head
+		}
+		done := false
+		err := d.base.view(func(base rows) error {
+			// the index may have gone on without what the layers have on top of it
+			if done = d.state.Load().epoch == s.epoch; !done {
+				return nil
+			}
+			return f(look{stack{layers, base}, d.opt.Now()})
+		})
+		if err != nil && errors.Is(err, ErrDamaged) {
+			d.damage.Index.Add(1)
+			err = fmt.Errorf("%w: %w", ErrIndex, err)
+			d.opt.Log.Error("the index is damaged; stop the server and run tintype rebuild", "dir", d.dir, "err", err)
+		}
+		if done || err != nil {
 			return err
 		}
-		return f(c)
-	})
+	}
 }
 
 // Stat implements Store.
 func (d *Disk) Stat(name string) (o Object, err error) {
-	err = d.db.View(func(tx *bbolt.Tx) error {
-		o, err = get(tx.Bucket(bucketNames), name)
+	err = d.view(func(l look) error {
+		o, err = l.Stat(name)
 		return err
 	})
-	if err == nil && o.expired(d.opt.Now()) {
-		return Object{}, ErrNotFound
-	}
 	return o, err
 }
 
 // Find implements Store.
 func (d *Disk) Find(id string) (o Object, err error) {
-	err = d.view(func(c *change) error {
-		name, err := c.byID(id)
+	err = d.view(func(l look) error {
+		name, err := l.byID(id)
 		if err != nil {
 			return err
 		}
-		o, err = c.Stat(name)
+		o, err = l.Stat(name)
 		return err
 	})
 	if err == nil && !o.Deleted.IsZero() {
@@ -53,8 +68,8 @@ func (d *Disk) Find(id string) (o Object, err error) {
 
 // List implements Store.
 func (d *Disk) List(prefix, from, delimiter string, limit int) (objs []Object, err error) {
-	err = d.view(func(c *change) error {
-		objs, err = c.List(prefix, from, delimiter, limit)
+	err = d.view(func(l look) error {
+		objs, err = l.List(prefix, from, delimiter, limit)
 		return err
 	})
 	return objs, err
@@ -62,36 +77,76 @@ func (d *Disk) List(prefix, from, delimiter string, limit int) (objs []Object, e
 
 // Stats implements Store.
 func (d *Disk) Stats() (s Stats, err error) {
-	err = d.view(func(c *change) error { s = c.stats; return nil })
+	err = d.view(func(l look) error {
+		s, err = l.stats()
+		return err
+	})
 	return s, err
 }
 
 // Open implements Store.
 func (d *Disk) Open(name string) (Object, Blob, error) {
-	var last Digest
+	var missed Digest
 	for {
-		o, err := d.Stat(name)
-		if err != nil {
+		var o Object
+		var at *spot
+		if err := d.view(func(l look) (err error) {
+			o, err = l.Stat(name)
+			at = l.rows.(stack).spot(o.Digest)
+			return err
+		}); err != nil {
 			return Object{}, nil, err
 		}
 		if data, ok := d.opt.Cache.get(o.Digest); ok {
 			return o, memory{bytes.NewReader(data), data}, nil
 		}
-		f, err := os.Open(d.blobs.path(o.Digest, o.Size))
-		// Deleted or replaced between the look at the index and the opening of
-		// the file: the index tells what is true now.
-		if errors.Is(err, fs.ErrNotExist) && o.Digest != last {
-			last = o.Digest
+		b, err := d.openBlob(o, at)
+		// Deleted, replaced or brought to its place between the look and the opening:
+		// the next look tells what is true now.
+		moved := errors.Is(err, fs.ErrNotExist) || errors.Is(err, errMoved)
+		if moved && (at != nil || o.Digest != missed) {
+			if at == nil {
+				missed = o.Digest
+			}
 			continue
 		}
-		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w: no file of %v", ErrDamaged, o.Digest)
+		if moved {
+			err = d.damaged(fmt.Errorf("%w: no file of %v", ErrDamaged, o.Digest))
 		}
 		if err != nil {
 			return Object{}, nil, err
 		}
-		return o, &opened{file: f, obj: o, cache: d.opt.Cache}, nil
+		return o, b, nil
 	}
+}
+
+// openBlob opens the bytes of o, which are staged where at is not nil.
+func (d *Disk) openBlob(o Object, at *spot) (Blob, error) {
+	if at != nil && at.file == "" {
+		data, err := at.readBody()
+		if err != nil {
+			return nil, d.damaged(err)
+		}
+		d.opt.Cache.add(o.Digest, data)
+		return memory{bytes.NewReader(data), data}, nil
+	}
+	path := d.blobs.path(o.Digest, o.Size)
+	if at != nil {
+		path = at.file
+	}
+	f, err := d.fs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return &opened{file: f, obj: o, disk: d}, nil
+}
+
+// damaged counts an ErrDamaged of a blob.
+func (d *Disk) damaged(err error) error {
+	if errors.Is(err, ErrDamaged) {
+		d.damage.Blobs.Add(1)
+	}
+	return err
 }
 
 // memory is a Blob in the cache.
@@ -105,9 +160,9 @@ func (memory) Close() error             { return nil }
 
 // opened is a Blob in its file, without the ledger behind it.
 type opened struct {
-	file  *os.File
-	obj   Object
-	cache *Cache
+	file file
+	obj  Object
+	disk *Disk
 
 	at      int64
 	checked int64 // bytes from the start on that crc covers
@@ -122,7 +177,7 @@ func (b *opened) Read(p []byte) (int, error) {
 	}
 	n, err := b.file.ReadAt(p[:min(int64(len(p)), b.obj.Size-b.at)], b.at)
 	if err == io.EOF && n == 0 {
-		return 0, fmt.Errorf("%w: %v ends early", ErrDamaged, b.obj.Digest)
+		return 0, b.disk.damaged(fmt.Errorf("%w: %v ends early", ErrDamaged, b.obj.Digest))
 	}
 	if b.checked == b.at {
 		b.crc = crc32.Update(b.crc, castagnoli, p[:n])
@@ -130,7 +185,7 @@ func (b *opened) Read(p []byte) (int, error) {
 	}
 	b.at += int64(n)
 	if b.checked == b.obj.Size && b.crc != b.obj.CRC {
-		return 0, fmt.Errorf("%w: checksum of %v", ErrDamaged, b.obj.Digest)
+		return 0, b.disk.damaged(fmt.Errorf("%w: checksum of %v", ErrDamaged, b.obj.Digest))
 	}
 	if err == io.EOF {
 		err = nil
@@ -161,11 +216,11 @@ func (b *opened) Whole() ([]byte, error) {
 	}
 	data := make([]byte, b.obj.Size)
 	if _, err := b.file.ReadAt(data, 0); err != nil {
-		return nil, fmt.Errorf("%w: read %v: %v", ErrDamaged, b.obj.Digest, err)
+		return nil, b.disk.damaged(fmt.Errorf("%w: read %v: %v", ErrDamaged, b.obj.Digest, err))
 	}
 	if crc32.Checksum(data, castagnoli) != b.obj.CRC {
-		return nil, fmt.Errorf("%w: checksum of %v", ErrDamaged, b.obj.Digest)
+		return nil, b.disk.damaged(fmt.Errorf("%w: checksum of %v", ErrDamaged, b.obj.Digest))
 	}
-	b.cache.add(b.obj.Digest, data)
+	b.disk.opt.Cache.add(b.obj.Digest, data)
 	return data, nil
 }

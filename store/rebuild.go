@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -8,49 +9,50 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
-// Rebuild makes the index of the store in dir anew from its blob files alone and
-// returns what it holds. The old index, if any, is kept as meta.db.old. The
-// store must not be open: ErrLocked.
+// Rebuild makes the index of the store in dir anew from its blob files and its
+// journal alone and returns what it holds. The old index, if any, is kept as
+// meta.db.old. The store must not be open: ErrLocked.
 func Rebuild(dir string) (Stats, error) {
-	path := filepath.Join(dir, indexName)
 	if _, err := os.Stat(filepath.Join(dir, "blobs")); err != nil {
 		return Stats{}, fmt.Errorf("store: rebuild: %w", err)
 	}
+	path := filepath.Join(dir, indexName)
 	if _, err := os.Stat(path); err == nil {
 		old, err := openBolt(path)
 		if errors.Is(err, ErrLocked) {
 			return Stats{}, err
 		}
 		if err == nil {
-			defer old.Close() // locked until the new one has taken its place
+			defer old.close() // locked until the new one has taken its place
 		}
 	}
-	return rebuild(dir, Options{Now: time.Now, Log: slog.Default()})
+	files, err := openDir(dir)
+	if err != nil {
+		return Stats{}, err
+	}
+	defer files.Close()
+	return rebuild(dir, files, Options{Now: time.Now, Log: slog.Default()})
 }
 
 // rebuild is Rebuild for a caller that knows the index to be nobody else's. It
 // does not open the old one: where that panics, bbolt never unlocks it. The new
 // one is filled aside, so that a stop half-way changes nothing.
-func rebuild(dir string, opt Options) (Stats, error) {
-	d := newDisk(dir, opt)
-	if err := d.blobs.clearTmp(); err != nil {
-		return Stats{}, fmt.Errorf("store: rebuild: %w", err)
-	}
+func rebuild(dir string, files fileSystem, opt Options) (Stats, error) {
 	fresh, err := initIndex(dir)
 	if err != nil {
 		return Stats{}, fmt.Errorf("store: rebuild: %w", err)
 	}
-	if d.db, err = openBolt(fresh); err != nil {
+	base, err := openBolt(fresh)
+	if err != nil {
 		return Stats{}, err
 	}
-	d.db.NoSync = true // until the end
+	base.db.NoSync = true // until the end
+	d := newDisk(dir, files, base, opt)
 	err = d.reindex()
 	s, statsErr := d.Stats()
-	err = errors.Join(err, statsErr, setClean(d.db, true), d.db.Sync(), d.db.Close())
+	err = errors.Join(err, statsErr, d.blobs.changed.sync(), base.db.Sync(), base.close())
 	if err != nil {
 		return Stats{}, errors.Join(fmt.Errorf("store: rebuild: %w", err), os.Remove(fresh))
 	}
@@ -63,67 +65,178 @@ func rebuild(dir string, opt Options) (Stats, error) {
 	if err := os.Rename(fresh, path); err != nil {
 		return Stats{}, fmt.Errorf("store: rebuild: %w", err)
 	}
-	return s, syncPath(dir)
+	return s, files.SyncDir(dir)
 }
 
-// reindex names every blob as its ledger says. Where two blobs claim a name, a
+// reindex names every blob as its ledger says, and then as the journal says, which
+// is newer.
+func (d *Disk) reindex() error {
+	frames, _, err := d.journal.read(0)
+	if err != nil {
+		return err
+	}
+	news, seq := newLayer(), uint64(0)
+	for i, f := range frames {
+		if i > 0 && f.seq != seq+1 {
+			d.opt.Log.Error("a part of the journal is damaged; what it says is lost", "dir", d.dir, "from", seq+1, "to", f.seq-1)
+		}
+		if err := f.replay(news, d.blobs.tmp()); err != nil {
+			return err
+		}
+		seq = f.seq
+	}
+	p, err := d.planNews(news)
+	if err != nil {
+		return err
+	}
+	if err := d.carryOut(p); err != nil {
+		return err
+	}
+	if err := errors.Join(d.readLedgers(), d.addNews(news)); err != nil {
+		return err
+	}
+	// what the index has now must not be played again
+	return d.base.commit(func(put func(row) error) error {
+		return put(row{table: tableMeta, key: keyApplied, value: binary.AppendUvarint(nil, seq)})
+	})
+}
+
+// planNews makes blob files of what the journal has, and tells ledgers of the names
+// gained there.
+func (d *Disk) planNews(news *layer) (p *plan, err error) {
+	p = &plan{place: make(map[Digest]*spot), told: make(map[Digest]*telling)}
+	news.Ascend(row{table: tableNames}, func(r row) bool {
+		var o Object
+		if r.table != tableNames {
+			return false
+		}
+		if r.value == nil {
+			return true
+		}
+		if o, err = parseRow(r.key, r.value); err != nil {
+			return false
+		}
+		p.tell(gained, o)
+		if s, ok := news.Get(row{table: tableStaged, key: string(o.Digest[:])}); ok && !d.blobs.whole(o) {
+			p.place[o.Digest] = s.at
+		}
+		return true
+	})
+	return p, err
+}
+
+// whole says whether there is a file with all bytes of a blob.
+func (b *blobs) whole(o Object) bool {
+	f, err := b.fs.Open(b.path(o.Digest, o.Size))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	crc, err := checksum(f, o.Size)
+	return err == nil && crc == o.CRC
+}
+
+// readLedgers names every blob as its ledger says. Where two blobs claim a name, a
 // replacement was cut off before the older ledger knew: the newer one has it. A
 // blob that has lost all its names is removed.
-func (d *Disk) reindex() error {
+func (d *Disk) readLedgers() error {
 	var batch []Object
 	err := d.blobs.walk(func(digest Digest, size int64, path string) error {
-		names, whole, err := readLedger(path, digest, size)
+		f, err := d.fs.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		names, whole, err := readLedger(f, digest, size)
 		switch {
 		case err != nil:
 			return err
 		case len(names) > 0:
 			batch = append(batch, names...)
 		case whole:
-			return os.Remove(path)
+			return d.blobs.remove(digest, size)
 		default:
 			d.opt.Log.Warn("a blob has no ledger that can be read; it is left alone", "path", path)
 		}
 		if len(batch) < sweepBatch {
 			return nil
 		}
-		err = d.addRows(batch)
+		err = d.addObjects(batch)
 		batch = batch[:0]
 		return err
 	})
-	return errors.Join(err, d.addRows(batch))
+	return errors.Join(err, d.addObjects(batch))
 }
 
-func (d *Disk) addRows(objs []Object) error {
-	return d.db.Update(func(tx *bbolt.Tx) error {
-		c, err := lookup(tx, d.opt.Now())
-		if err != nil {
-			return err
-		}
+func (d *Disk) addObjects(objs []Object) error {
+	return d.changeBase(func(c *change) error {
 		for _, o := range objs {
-			if old, err := get(c.names, o.Name); err == nil && old.LastModified().After(o.LastModified()) {
+			if old, err := c.object(o.Name); err == nil && old.LastModified().After(o.LastModified()) {
 				continue
 			}
 			if err := c.put(o); err != nil {
 				return err
 			}
 		}
-		return putStats(c.meta, c.stats)
+		return nil
+	})
+}
+
+// addNews gives and takes names as the journal says.
+func (d *Disk) addNews(news *layer) error {
+	return d.changeBase(func(c *change) (err error) {
+		news.Ascend(row{table: tableNames}, func(r row) bool {
+			if r.table != tableNames {
+				return false
+			}
+			old, oldErr := c.object(r.key)
+			var o Object
+			if r.value != nil {
+				o, err = parseRow(r.key, r.value)
+				err = errors.Join(err, c.put(o))
+			} else if oldErr == nil {
+				err = c.drop(r.key)
+			}
+			if err == nil && oldErr == nil && old.Digest != o.Digest {
+				err = d.blobs.note(old.Digest, old.Size, appendRecord(nil, lost, old))
+			}
+			return err == nil
+		})
+		return err
+	})
+}
+
+// changeBase runs f and brings what it writes into the index.
+func (d *Disk) changeBase(f func(*change) error) error {
+	c := &change{news: newLayer()}
+	err := d.base.view(func(base rows) (err error) {
+		c.look = look{stack{[]*layer{c.news}, base}, d.opt.Now()}
+		if c.stats, err = c.look.stats(); err != nil {
+			return err
+		}
+		return f(c)
+	})
+	if err != nil {
+		return err
+	}
+	c.write(tableMeta, keyStats, c.stats.pack())
+	return d.base.commit(func(put func(row) error) (err error) {
+		c.news.Scan(func(r row) bool {
+			err = put(r)
+			return err == nil
+		})
+		return err
 	})
 }
 
 // readLedger returns the objects that a blob file says it has. whole: nothing of
 // the ledger is missing or damaged but for a torn record at its end.
-func readLedger(path string, digest Digest, size int64) (objs []Object, whole bool, err error) {
-	f, err := os.Open(path)
+func readLedger(f file, digest Digest, size int64) (objs []Object, whole bool, err error) {
+	end, err := f.Size()
 	if err != nil {
 		return nil, false, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, false, err
-	}
-	b, err := io.ReadAll(io.NewSectionReader(f, size, max(info.Size()-size, 0)))
+	b, err := io.ReadAll(io.NewSectionReader(f, size, max(end-size, 0)))
 	if err != nil {
 		return nil, false, err
 	}

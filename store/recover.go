@@ -1,186 +1,269 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
-	"time"
-
-	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
+	"slices"
 )
-
-const indexName = "meta.db"
 
 // errRebuild is why an index has to be made anew from the blobs.
 var errRebuild = errors.New("store: index")
 
-// openIndex opens meta.db, and makes it in a directory without blobs. errRebuild:
-// it is missing although there are blobs; or it is a relaxed one after an unclean
-// stop, when a power cut may have left any mix of old and new pages.
-func openIndex(dir string, relaxed bool) (*bbolt.DB, error) {
-	path := filepath.Join(dir, indexName)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		switch empty, err := hasNoBlobs(dir); {
-		case err != nil:
-			return nil, err
-		case !empty:
-			return nil, fmt.Errorf("%w is missing", errRebuild)
-		}
-		err := makeIndex(dir, path)
-		if _, missing := os.Stat(path); err != nil && missing != nil {
-			return nil, fmt.Errorf("store: make %s: %w", path, err)
+// openDir makes the directories of a store where they are missing.
+func openDir(dir string) (*osFiles, error) {
+	for _, sub := range []string{"blobs", "tmp", "journal"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			return nil, fmt.Errorf("store: %w", err)
 		}
 	}
-	db, err := openBolt(path)
-	if err == nil {
-		if err = checkIndex(db, path, relaxed); err != nil {
-			db.Close()
-		}
-	}
-	if relaxed && errors.Is(err, ErrDamaged) {
-		err = fmt.Errorf("%w: %v", errRebuild, err)
-	}
+	files, err := openFiles(dir)
 	if err != nil {
 		return nil, err
 	}
-	return db, nil
+	if err := errors.Join(files.SyncDir(dir), files.SyncDir(filepath.Dir(dir))); err != nil {
+		return nil, errors.Join(err, files.Close())
+	}
+	return files, nil
 }
 
-func hasNoBlobs(dir string) (bool, error) {
-	outer, err := os.ReadDir(filepath.Join(dir, "blobs"))
-	if err != nil {
-		return false, fmt.Errorf("store: %w", err)
+// openIndex opens meta.db, and makes it in a directory without blobs. errRebuild:
+// it is missing although there are blobs, or of an earlier format.
+func openIndex(dir string) (boltIndex, error) {
+	path := filepath.Join(dir, indexName)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		switch empty, err := holdsNothing(dir); {
+		case err != nil:
+			return boltIndex{}, err
+		case !empty:
+			return boltIndex{}, fmt.Errorf("%w is missing", errRebuild)
+		}
+		err := makeIndex(dir, path)
+		if _, missing := os.Stat(path); err != nil && missing != nil {
+			return boltIndex{}, fmt.Errorf("store: make %s: %w", path, err)
+		}
 	}
-	for _, e := range outer {
-		files, err := filepath.Glob(filepath.Join(dir, "blobs", e.Name(), "*", "*"))
-		if err != nil || len(files) > 0 {
+	b, err := openBolt(path)
+	if err != nil {
+		return b, err
+	}
+	if err := b.checkFormat(path); err != nil {
+		return b, errors.Join(err, b.close())
+	}
+	return b, nil
+}
+
+func holdsNothing(dir string) (bool, error) {
+	for _, pattern := range []string{"journal/*", "blobs/*/*/*"} {
+		if found, err := filepath.Glob(filepath.Join(dir, pattern)); err != nil || len(found) > 0 {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-func checkIndex(db *bbolt.DB, path string, relaxed bool) (err error) {
-	defer faults(&err)()
-	return db.View(func(tx *bbolt.Tx) error {
-		meta := tx.Bucket(bucketMeta)
-		if meta == nil {
-			return fmt.Errorf("%w: %s is not an index of tintype", ErrDamaged, path)
+// found is a frame that was read back, and where.
+type found struct {
+	logged
+	segment *segment
+	offset  int64
+}
+
+// read returns the frames behind the applied one, by number, and all segments.
+func (j *journal) read(applied uint64) (frames []found, segments []*segment, err error) {
+	entries, err := j.fs.List(j.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	for _, e := range entries {
+		s := &segment{path: filepath.Join(j.dir, e.Name()), first: applied + 1}
+		if s.file, err = j.fs.Open(s.path); err != nil {
+			return nil, nil, err
 		}
-		value, err := unseal(keyFormat, meta.Get(keyFormat))
+		segments = append(segments, s)
+		some, err := s.read(applied)
+		if err != nil {
+			return nil, nil, fmt.Errorf("store: read %s: %w", s.path, err)
+		}
+		frames = append(frames, some...)
+	}
+	slices.SortFunc(frames, func(a, b found) int { return cmp.Compare(a.seq, b.seq) })
+	return frames, segments, nil
+}
+
+// read returns the frames of a segment behind the applied one.
+func (s *segment) read(applied uint64) (frames []found, err error) {
+	if s.size, err = s.file.Size(); err != nil {
+		return nil, err
+	}
+	block := make([]byte, frameAlign)
+	if _, err := s.file.ReadAt(block, 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	var ok bool
+	if s.id, ok = parseSegmentHeader(block); !ok {
+		return nil, nil // cut off while it was made, before its first frame
+	}
+	for at := int64(frameAlign); at < s.size; {
+		if _, err := s.file.ReadAt(block, at); err != nil && err != io.EOF {
+			return nil, err
+		}
+		size, ok := frameSize(block, s.id)
+		if !ok || at+size > s.size {
+			at += frameAlign
+			continue
+		}
+		b := make([]byte, size)
+		if _, err := s.file.ReadAt(b, at); err != nil {
+			return nil, err
+		}
+		f, ok := parseFrame(b, s.id)
+		if !ok {
+			at += frameAlign
+			continue
+		}
+		if f.seq > applied {
+			f.rows = slices.Clone(f.rows)
+			frames = append(frames, found{f, s, at})
+		}
+		at += (size + frameAlign - 1) / frameAlign * frameAlign
+	}
+	return frames, nil
+}
+
+// replay adds what a frame says to a layer.
+func (f found) replay(l *layer, tmp string) error {
+	offset := f.offset + f.bodies
+	return f.each(func(r row) { l.Set(r) }, func(s stagedRow) error {
+		at := &spot{size: s.size, crc: s.crc}
+		if s.file != "" {
+			at.file = filepath.Join(tmp, filepath.Base(s.file))
+		} else {
+			at.segment, at.first, at.offset = f.segment, f.segment.first, offset
+			offset += s.size
+		}
+		l.Set(row{table: tableStaged, key: string(s.digest[:]), value: []byte{}, at: at})
+		return nil
+	})
+}
+
+// recover brings what is in the journal to its place, and empties tmp/.
+func (c *committer) recover() error {
+	var applied uint64
+	err := c.base.view(func(base rows) error {
+		value, err := base.get(tableMeta, keyApplied)
+		applied, _ = binary.Uvarint(value)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	frames, segments, err := c.journal.read(applied)
+	if err != nil {
+		return err
+	}
+	frames, err = c.whole(frames, applied)
+	if err != nil {
+		return err
+	}
+	news := newLayer()
+	for _, f := range frames {
+		if err := f.replay(news, c.blobs.tmp()); err != nil {
+			return err
+		}
+	}
+	if err := c.blobs.clearTmp(news); err != nil {
+		return fmt.Errorf("store: empty tmp: %w", err)
+	}
+	c.applied = applied + uint64(len(frames))
+	c.journal.seq = c.applied
+	c.publish(func(s *state) { s.frozen = news })
+	c.job = &job{frozen: news, seq: c.applied, segments: segments, recovered: true}
+	if len(frames) > 0 {
+		c.opt.Log.Info("putting in place what was in the journal", "dir", c.dir, "changes", len(frames))
+		err = c.checkpoint(c.job)
+	}
+	if err != nil && !noSpace(err) {
+		return err
+	}
+	c.finished(checkpointed{c.job, err})
+	return nil
+}
+
+// whole returns the frames that follow the applied one without a gap. In the journal
+// of a durable Disk, which writes a frame when the last one is on the disk, there
+// are none behind a gap, or the journal is damaged.
+func (c *committer) whole(frames []found, applied uint64) ([]found, error) {
+	for i, f := range frames {
+		if f.seq == applied+uint64(i)+1 && (!c.opt.Relaxed || c.filesWhole(f)) {
+			continue
+		}
+		if !c.opt.Relaxed {
+			return nil, fmt.Errorf("%w: part %d of the journal in %s, of %d; run tintype rebuild, which keeps all that can be read",
+				ErrDamaged, applied+uint64(i)+1, c.journal.dir, frames[len(frames)-1].seq)
+		}
+		return frames[:i], nil
+	}
+	return frames, nil
+}
+
+// filesWhole says whether the files of tmp/ that a frame names have their bytes.
+func (d *Disk) filesWhole(f found) bool {
+	return f.each(func(row) {}, func(s stagedRow) error {
+		if s.file == "" {
+			return nil
+		}
+		path := filepath.Join(d.blobs.tmp(), filepath.Base(s.file))
+		in, err := d.fs.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			in, err = d.fs.Open(d.blobs.path(s.digest, s.size))
+		}
 		if err != nil {
 			return err
 		}
-		if v, _ := binary.Uvarint(value); v != format {
-			return fmt.Errorf("store: %s has format %d, this version of tintype reads %d", path, v, format)
-		}
-		if relaxed && meta.Get(keyClean) == nil {
-			if empty, err := hasNoBlobs(filepath.Dir(path)); !empty {
-				return errors.Join(fmt.Errorf("%w was not closed", errRebuild), err)
-			}
+		defer in.Close()
+		if crc, err := checksum(in, s.size); err != nil || crc != s.crc {
+			return ErrDamaged
 		}
 		return nil
+	}) == nil
+}
+
+// checksum returns the CRC-32C of the first size bytes.
+func checksum(f file, size int64) (uint32, error) {
+	sum := crc32.New(castagnoli)
+	n, err := io.Copy(sum, io.NewSectionReader(f, 0, size))
+	if err == nil && n < size {
+		err = io.ErrUnexpectedEOF
+	}
+	return sum.Sum32(), err
+}
+
+// clearTmp removes what interrupted uploads left behind, and not what a layer needs.
+func (b *blobs) clearTmp(news *layer) error {
+	needed := make(map[string]bool)
+	news.Ascend(row{table: tableStaged}, func(r row) bool {
+		needed[r.at.file] = true
+		return true
 	})
-}
-
-func openBolt(path string) (db *bbolt.DB, err error) {
-	defer faults(&err)()
-	// half a second: long enough for a predecessor that is just ending
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 500 * time.Millisecond})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("%w: %s", ErrLocked, filepath.Dir(path))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: open %s: %v", ErrDamaged, path, err)
-	}
-	return db, nil
-}
-
-// faults makes what a damaged index does to bbolt an ErrDamaged in err: panics,
-// and faults where the mapped file is shorter than its pages say. Call what it
-// returns when the access is over.
-func faults(err *error) func() {
-	before := debug.SetPanicOnFault(true)
-	return func() {
-		debug.SetPanicOnFault(before)
-		if p := recover(); p != nil {
-			*err = fmt.Errorf("%w: index: %v", ErrDamaged, p)
-		}
-	}
-}
-
-// makeIndex makes an empty index: under another name first, since a half-made
-// file would be taken for a damaged one.
-func makeIndex(dir, path string) error {
-	fresh, err := initIndex(dir)
+	entries, err := b.fs.List(b.tmp())
 	if err != nil {
 		return err
 	}
-	defer os.Remove(fresh)
-	// unlike a rename, a link never replaces the index of who was faster
-	if err := os.Link(fresh, path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return syncPath(dir)
-}
-
-// initIndex makes an empty index under a name of its own in tmp/.
-func initIndex(dir string) (path string, err error) {
-	file, err := os.CreateTemp(filepath.Join(dir, "tmp"), indexName)
-	if err != nil {
-		return "", err
-	}
-	path = file.Name()
-	file.Close()
-	db, err := openBolt(path)
-	if err != nil {
-		return "", err
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketNames, bucketIDs, bucketBlobs, bucketExpiry, bucketTrash, bucketLost, bucketMeta} {
-			if _, err := tx.CreateBucket(name); err != nil {
-				return err
-			}
+	for _, e := range entries {
+		path := filepath.Join(b.tmp(), e.Name())
+		if needed[path] {
+			continue
 		}
-		meta := tx.Bucket(bucketMeta)
-		return errors.Join(
-			meta.Put(keyFormat, seal(keyFormat, binary.AppendUvarint(nil, format))),
-			putStats(meta, Stats{}))
-	})
-	return path, errors.Join(err, db.Close())
-}
-
-// setClean says in the index whether the store was closed.
-func setClean(db *bbolt.DB, clean bool) error {
-	return db.Update(func(tx *bbolt.Tx) error {
-		meta := tx.Bucket(bucketMeta)
-		if clean {
-			return meta.Put(keyClean, seal(keyClean, []byte{1}))
+		if err := b.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // another's that comes too late
+			return err
 		}
-		return meta.Delete(keyClean)
-	})
-}
-
-// recover brings directory and index together after an unclean stop, and notes
-// that the store is open.
-func (d *Disk) recover() error {
-	clean := false
-	if err := d.db.View(func(tx *bbolt.Tx) error {
-		clean = tx.Bucket(bucketMeta).Get(keyClean) != nil
-		return nil
-	}); err != nil {
-		return err
 	}
-	if err := d.blobs.clearTmp(); err != nil {
-		return fmt.Errorf("store: empty tmp: %w", err)
-	}
-	if clean {
-		return setClean(d.db, false)
-	}
-	return errors.Join(d.tellLost(), d.sweepUnnamed())
+	return nil
 }

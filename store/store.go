@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/md5"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 )
@@ -23,9 +24,15 @@ var (
 	ErrExists = errors.New("store: object exists")
 	// ErrDamaged is returned when stored bytes or an index row fail their checksum.
 	ErrDamaged = errors.New("store: damaged")
+	// ErrIndex is the ErrDamaged of an index that cannot answer: what is stored
+	// under a name is not known.
+	ErrIndex = fmt.Errorf("%w: index", ErrDamaged)
 	// ErrReadOnly is returned by every change after a failed fsync: what the
 	// kernel dropped then cannot be known, so nothing more is acknowledged.
 	ErrReadOnly = errors.New("store: read-only after a failed sync")
+	// ErrFull is returned by changes that the disk has no room for. They are accepted
+	// again as soon as it has.
+	ErrFull = errors.New("store: disk is full")
 	// ErrLocked is returned when another process holds the data directory.
 	ErrLocked = errors.New("store: data directory is in use by another process")
 	// ErrField is returned for an empty name or one longer than MaxName, for an ID,

@@ -562,37 +562,41 @@ func TestASecondServerIsRefused(t *testing.T) {
 
 // crash leaves a Disk as a kill would: nothing is closed cleanly.
 func crash(d *Disk) {
+	d.closing.Lock()
+	defer d.closing.Unlock()
 	close(d.stop)
-	d.done.Wait()
-	d.db.Close()
+	<-d.ended
+	d.release()
+}
+
+// settle brings everything to its place.
+func settle(t *testing.T, d *Disk) {
+	t.Helper()
+	if err := d.Flush(); err != nil {
+		t.Fatalf("Flush: %v", err)
+	}
 }
 
 func TestLeftOversOfAKillAreSwept(t *testing.T) {
 	dir, c := t.TempDir(), newClock()
 	d := openTest(t, dir, c, Options{})
-	put(t, d, item("a", "named"))
-	o := Object{Name: "b"}
-	f, err := d.blobs.stage(&o, Item{Body: strings.NewReader("placed, never committed")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.blobs.place(f, o); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.blobs.stage(&Object{Name: "c"}, Item{Body: strings.NewReader("never placed")}); err != nil {
+	put(t, d, item("a", "named"), item("big", strings.Repeat("named", maxInline)))
+	if _, err := d.stage(&Object{Name: "c"}, Item{Body: strings.NewReader(strings.Repeat("never named", maxInline))}); err != nil {
 		t.Fatal(err)
 	}
 	crash(d)
 
 	d = openTest(t, dir, c, Options{})
 	defer d.Close()
-	if files := blobFiles(t, dir); len(files) != 1 {
-		t.Errorf("blob files after recovery: %v, want that of a", files)
+	if files := blobFiles(t, dir); len(files) != 2 {
+		t.Errorf("blob files after recovery: %v, want those of a and big", files)
 	}
-	if tmp, _ := os.ReadDir(filepath.Join(dir, "tmp")); len(tmp) != 0 {
-		t.Errorf("%d files in tmp after recovery", len(tmp))
+	for _, sub := range []string{"tmp", "journal"} {
+		if left, _ := os.ReadDir(filepath.Join(dir, sub)); len(left) != 0 {
+			t.Errorf("%d files in %s after recovery", len(left), sub)
+		}
 	}
-	if got := read(t, d, "a"); got != "named" {
+	if got := read(t, d, "a"); got != "named" || read(t, d, "big") != strings.Repeat("named", maxInline) {
 		t.Errorf("a = %q", got)
 	}
 }
@@ -601,16 +605,23 @@ func TestALeftOverBlobIsReplacedNotTrusted(t *testing.T) {
 	dir, c := t.TempDir(), newClock()
 	d := openTest(t, dir, c, Options{})
 	defer d.Close()
-	o := put(t, d, item("a", "bytes"))[0]
-	if err := del(d, "a"); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(d.blobs.path(o.Digest, o.Size), []byte("torn"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	put(t, d, item("b", "bytes"))
-	if got := read(t, d, "b"); got != "bytes" {
-		t.Errorf("b = %q", got)
+	for i, body := range []string{"bytes", strings.Repeat("bytes", maxInline)} {
+		o := put(t, d, item("a", body))[0]
+		settle(t, d)
+		if err := del(d, "a"); err != nil {
+			t.Fatal(err)
+		}
+		settle(t, d)
+		if err := os.WriteFile(d.blobs.path(o.Digest, o.Size), []byte("torn"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		put(t, d, item("b", body))
+		for range 2 {
+			if got := read(t, d, "b"); got != body {
+				t.Errorf("%d: b = %.10q", i, got)
+			}
+			settle(t, d)
+		}
 	}
 }
 
@@ -620,6 +631,7 @@ func TestDamagedBytesAreNeverServed(t *testing.T) {
 	defer d.Close()
 	big := strings.Repeat("x", maxCached+1)
 	put(t, d, item("flipped", "0123456789"), item("short", "abcdefghij"), item("gone", "klm"), item("big", big))
+	settle(t, d)
 	for _, path := range blobFiles(t, dir) {
 		data, _ := os.ReadFile(path)
 		switch {
@@ -678,11 +690,14 @@ func TestAFailedSyncEndsAllChanges(t *testing.T) {
 func TestANewerFormatIsRefused(t *testing.T) {
 	dir, c := t.TempDir(), newClock()
 	d := openTest(t, dir, c, Options{})
-	tx, _ := d.db.Begin(true)
-	tx.Bucket(bucketMeta).Put(keyFormat, seal(keyFormat, []byte{format + 1}))
-	tx.Commit()
+	err := d.base.commit(func(put func(row) error) error {
+		return put(row{table: tableMeta, key: keyFormat, value: []byte{format + 1}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	d.Close()
-	if _, err := OpenDisk(dir, Options{}); err == nil || !strings.Contains(err.Error(), "has format 2") {
+	if _, err := OpenDisk(dir, Options{}); err == nil || !strings.Contains(err.Error(), "has format 3") {
 		t.Errorf("OpenDisk: %v, want the format named", err)
 	}
 }

@@ -1,0 +1,295 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// index is the durable rows, of which layers are the news.
+type index interface {
+	// view runs f on one state. What a damaged file does to f is ErrDamaged.
+	view(f func(rows) error) error
+	// commit changes rows and forces that to the disk. It may do so in several steps,
+	// in the order of the rows. noSpace of its error: nothing is lost, try again.
+	commit(each func(put func(row) error) error) error
+	close() error
+}
+
+// format is the version of everything below a Disk's directory. A newer one is
+// refused; for an older one the index is made anew.
+const format = 2
+
+const indexName = "meta.db"
+
+// commitRows is how many rows go into one transaction. bbolt splits a page only
+// when it commits, so that beyond some 10,000 it slows down.
+const commitRows = 5000
+
+// boltIndex is an index in a bbolt file: a bucket for each table. bbolt has no
+// checksums, so each value carries one over its key and itself.
+//
+// It syncs its freelist, unlike what is advised for speed: commits are rare and off
+// the way of any upload here, and the next start, of a killed server too, then has
+// not to scan the file.
+type boltIndex struct{ db *bbolt.DB }
+
+var _ index = boltIndex{}
+
+func openBolt(path string) (b boltIndex, err error) {
+	defer faults(&err)()
+	// half a second: long enough for a predecessor that is just ending
+	b.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 500 * time.Millisecond, NoStatistics: true})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return b, fmt.Errorf("%w: %s", ErrLocked, filepath.Dir(path))
+	}
+	if err != nil {
+		return b, fmt.Errorf("%w: open %s: %v", ErrDamaged, path, err)
+	}
+	return b, nil
+}
+
+// faults makes what a damaged index does to bbolt an ErrDamaged in err: panics,
+// and faults where the mapped file cannot be read. Call what it returns when the
+// access is over.
+func faults(err *error) func() {
+	before := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(before)
+		if p := recover(); p != nil {
+			*err = fmt.Errorf("%w: index: %v", ErrDamaged, p)
+		}
+	}
+}
+
+func (b boltIndex) view(f func(rows) error) (err error) {
+	defer faults(&err)()
+	return b.db.View(func(tx *bbolt.Tx) error { return f(boltRows{tx}) })
+}
+
+func (b boltIndex) commit(each func(put func(row) error) error) (err error) {
+	defer faults(&err)()
+	var tx *bbolt.Tx
+	defer func() {
+		if tx != nil {
+			tx.Rollback()
+		}
+	}()
+	n := 0
+	flush := func() error {
+		if tx == nil {
+			return nil
+		}
+		err := tx.Commit()
+		tx, n = nil, 0
+		return commitError(err)
+	}
+	err = each(func(r row) error {
+		if tx == nil {
+			if tx, err = b.db.Begin(true); err != nil {
+				return err
+			}
+		}
+		if err := putRow(tx, r); err != nil {
+			return err
+		}
+		if n++; n < commitRows {
+			return nil
+		}
+		return flush()
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
+}
+
+// commitError tells what of a commit has failed. bbolt returns a failed write as
+// os.File does, with its path, and a failed sync without.
+func commitError(err error) error {
+	var write *fs.PathError
+	if err == nil || errors.As(err, &write) && isFull(err) {
+		return err
+	}
+	return &syncError{err}
+}
+
+func putRow(tx *bbolt.Tx, r row) error {
+	bucket, err := bucketOf(tx, r.table)
+	if err != nil {
+		return err
+	}
+	key := []byte(r.key)
+	if r.value == nil {
+		return bucket.Delete(key)
+	}
+	return bucket.Put(key, seal(key, r.value))
+}
+
+func bucketOf(tx *bbolt.Tx, t table) (*bbolt.Bucket, error) {
+	if bucket := tx.Bucket([]byte{'0' + byte(t)}); bucket != nil {
+		return bucket, nil
+	}
+	return nil, fmt.Errorf("%w: index without table %d", ErrDamaged, t)
+}
+
+func (b boltIndex) close() (err error) {
+	defer faults(&err)()
+	return b.db.Close()
+}
+
+// boltRows are the rows of one bbolt transaction.
+type boltRows struct{ tx *bbolt.Tx }
+
+func (b boltRows) get(t table, key string) ([]byte, error) {
+	bucket, err := bucketOf(b.tx, t)
+	if err != nil {
+		return nil, err
+	}
+	k := []byte(key)
+	if value := bucket.Get(k); value != nil {
+		return unseal(k, value)
+	}
+	return nil, missing(bucket, k)
+}
+
+// missing is ErrNotFound if there is no row with the key, and ErrDamaged where that
+// cannot be known: a page that is damaged leads a search astray, to a place whose
+// neighbours do not fit around the key or are damaged themselves.
+func missing(bucket *bbolt.Bucket, key []byte) error {
+	c := bucket.Cursor()
+	after, value := c.Seek(key)
+	if after != nil {
+		if _, err := unseal(after, value); err != nil {
+			return err
+		}
+	}
+	step := c.Prev
+	if after == nil {
+		step = c.Last
+	}
+	before, value := step()
+	if before != nil {
+		if _, err := unseal(before, value); err != nil {
+			return err
+		}
+	}
+	if after != nil && string(after) <= string(key) || before != nil && string(before) >= string(key) {
+		return fmt.Errorf("%w: index is out of order around %q", ErrDamaged, key)
+	}
+	return ErrNotFound
+}
+
+func (b boltRows) cursor(t table) cursor {
+	bucket, err := bucketOf(b.tx, t)
+	if err != nil {
+		return &boltCursor{err: err}
+	}
+	return &boltCursor{table: t, c: bucket.Cursor()}
+}
+
+type boltCursor struct {
+	table table
+	c     *bbolt.Cursor
+	last  string
+	err   error
+}
+
+func (c *boltCursor) seek(key string) (row, bool, error) {
+	if c.err != nil {
+		return row{}, false, c.err
+	}
+	c.last = ""
+	k, v := c.c.Seek([]byte(key))
+	return c.here(k, v)
+}
+
+func (c *boltCursor) next() (row, bool, error) {
+	if c.err != nil {
+		return row{}, false, c.err
+	}
+	k, v := c.c.Next()
+	return c.here(k, v)
+}
+
+func (c *boltCursor) here(k, v []byte) (row, bool, error) {
+	if k == nil {
+		return row{}, false, nil
+	}
+	value, err := unseal(k, v)
+	if err == nil && c.last != "" && string(k) <= c.last {
+		err = fmt.Errorf("%w: index is out of order at %q", ErrDamaged, k)
+	}
+	if err != nil {
+		return row{}, false, err
+	}
+	c.last = string(k)
+	return row{table: c.table, key: c.last, value: value}, true, nil
+}
+
+// makeIndex makes an empty index: under another name first, since a half-made
+// file would be taken for a damaged one.
+func makeIndex(dir, path string) error {
+	fresh, err := initIndex(dir)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(fresh)
+	// unlike a rename, a link never replaces the index of who was faster
+	if err := os.Link(fresh, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return synced(syncDir(dir))
+}
+
+// initIndex makes an empty index under a name of its own in tmp/.
+func initIndex(dir string) (path string, err error) {
+	file, err := os.CreateTemp(filepath.Join(dir, "tmp"), indexName)
+	if err != nil {
+		return "", err
+	}
+	path = file.Name()
+	file.Close()
+	b, err := openBolt(path)
+	if err != nil {
+		return "", err
+	}
+	err = b.db.Update(func(tx *bbolt.Tx) error {
+		for t := range tables {
+			if _, err := tx.CreateBucket([]byte{'0' + byte(t)}); err != nil {
+				return err
+			}
+		}
+		return errors.Join(
+			putRow(tx, row{table: tableMeta, key: keyFormat, value: binary.AppendUvarint(nil, format)}),
+			putRow(tx, row{table: tableMeta, key: keyApplied, value: binary.AppendUvarint(nil, 0)}),
+			putRow(tx, row{table: tableMeta, key: keyStats, value: Stats{}.pack()}))
+	})
+	return path, errors.Join(err, b.close())
+}
+
+// checkFormat returns errRebuild for an index of an earlier format.
+func (b boltIndex) checkFormat(path string) (err error) {
+	defer faults(&err)()
+	return b.db.View(func(tx *bbolt.Tx) error {
+		if meta := tx.Bucket([]byte("meta")); meta != nil && meta.Get([]byte(keyFormat)) != nil {
+			return fmt.Errorf("%w has format 1", errRebuild)
+		}
+		value, err := boltRows{tx}.get(tableMeta, keyFormat)
+		if err != nil {
+			return fmt.Errorf("%w: %s is not an index of tintype", ErrDamaged, path)
+		}
+		if v, _ := binary.Uvarint(value); v != format {
+			return fmt.Errorf("store: %s has format %d, this version of tintype reads %d", path, v, format)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,194 @@
+package store
+
+import (
+	"time"
+)
+
+const (
+	// checkpointAfter is how long a quiet store leaves changes in the journal.
+	checkpointAfter = 3 * time.Second
+	// checkpointRows begins a checkpoint before the news take much memory, some 300
+	// bytes each.
+	checkpointRows = 40_000
+	// overload is how many times over a checkpoint may be due while another runs,
+	// before changes wait for it.
+	overload = 4
+)
+
+// committer is what commitLoop keeps in mind.
+type committer struct {
+	*Disk
+	frame   frame
+	since   time.Time // of the oldest change in the head
+	dirty   bool      // a relaxed Disk's journal has what is not on the disk
+	applied uint64    // the last frame that the index has
+	job     *job      // of the frozen layer; nil: there is none
+	running bool      // the job
+	full    error     // why it did not end for want of room
+	waiting []flush
+}
+
+// flush waits for all frames up to seq.
+type flush struct {
+	seq  uint64
+	done chan error
+}
+
+// commitLoop takes the changes in turn. While one group is being synced the next one
+// gathers, so that a single client never waits for others and many share a sync.
+func (c *committer) commitLoop() {
+	defer close(c.ended)
+	tick := time.NewTicker(SyncInterval)
+	defer tick.Stop()
+	for {
+		queue := c.queue
+		if c.overloaded() && c.full == nil {
+			queue = nil
+		}
+		select {
+		case r := <-queue:
+			if c.overloaded() {
+				r.reply <- c.full
+				continue
+			}
+			c.group(r)
+		case done := <-c.flushes:
+			c.waiting = append(c.waiting, flush{c.journal.seq, done})
+		case result := <-c.done:
+			c.finished(result)
+			if c.full == nil {
+				c.checkpointIfDue()
+			}
+			continue // what failed for want of room is tried again with the next tick
+		case <-tick.C:
+			c.syncLater()
+		case <-c.stop:
+			if c.running {
+				c.finished(<-c.done)
+			}
+			return
+		}
+		c.checkpointIfDue()
+	}
+}
+
+func (c *committer) overloaded() bool {
+	if c.job == nil {
+		return false
+	}
+	return c.journal.head != nil && c.journal.head.end >= overload*segmentSize || c.state.Load().head.Len() >= overload*checkpointRows
+}
+
+// syncLater forces what a relaxed Disk has put off to the disk.
+func (c *committer) syncLater() {
+	if !c.dirty || c.Ready() != nil {
+		return
+	}
+	if err := c.fail(c.syncRelaxed(c.journal.head)); err != nil {
+		c.opt.Log.Error("pictures are not on the disk", "dir", c.dir, "err", err)
+		return
+	}
+	c.dirty = false
+}
+
+// syncRelaxed forces frames to the disk, and first the files that they name.
+func (d *Disk) syncRelaxed(s *segment) error {
+	d.later.add("", d.blobs.tmp())
+	if err := d.later.sync(); err != nil {
+		return err
+	}
+	if s == nil {
+		return nil
+	}
+	return s.file.Sync()
+}
+
+// checkpointIfDue begins a checkpoint if it is time and none runs.
+func (c *committer) checkpointIfDue() {
+	c.answer(nil)
+	if c.running || c.Ready() != nil {
+		return
+	}
+	if c.job == nil {
+		head := c.state.Load().head
+		due := len(c.waiting) > 0 || c.journal.head != nil && c.journal.head.end >= segmentSize || head.Len() >= checkpointRows ||
+			!c.since.IsZero() && time.Since(c.since) >= checkpointAfter
+		if !due || head.Len() == 0 {
+			return
+		}
+		c.freeze(head)
+	}
+	c.running = true
+	job := c.job
+	go func() { c.done <- checkpointed{job, c.checkpoint(job)} }()
+}
+
+// freeze sets the news so far aside for a checkpoint.
+func (c *committer) freeze(head *layer) {
+	c.job = &job{frozen: head, seq: c.journal.seq, owed: c.journal.owed.Load(), unsynced: c.dirty}
+	if s := c.journal.rotate(); s != nil {
+		c.job.segments = []*segment{s}
+	}
+	c.dirty, c.since = false, time.Time{}
+	c.publish(func(s *state) { s.head, s.frozen, s.epoch = newLayer(), head, s.epoch+1 })
+}
+
+// finished takes the frozen layer away, which the index has now.
+func (c *committer) finished(r checkpointed) {
+	c.running, c.full = false, nil
+	if noSpace(r.err) {
+		c.full = r.err
+		c.opt.Log.Warn("no room to move pictures from the journal to their places; trying again", "dir", c.dir, "err", r.err)
+		c.answer(r.err)
+		return
+	}
+	if r.err != nil {
+		c.breakOff(r.err)
+		c.answer(r.err)
+		return
+	}
+	c.job, c.applied = nil, r.seq
+	c.publish(func(s *state) { s.frozen, s.epoch = nil, s.epoch+1 })
+	c.journal.owed.Add(-r.owed)
+	for _, s := range r.segments {
+		if err := c.journal.release(s, r.recovered); err != nil {
+			c.opt.Log.Warn("cannot remove a part of the journal", "err", err)
+		}
+	}
+}
+
+// answer tells who waits for a checkpoint that it is done, or has failed.
+func (c *committer) answer(err error) {
+	if err == nil {
+		err = c.Ready()
+	}
+	keep := c.waiting[:0]
+	for _, w := range c.waiting {
+		if err == nil && w.seq > c.applied {
+			keep = append(keep, w)
+		} else {
+			w.done <- err
+		}
+	}
+	c.waiting = keep
+}
+
+// finish brings everything to its place, with the loop at its end.
+func (c *committer) finish() error {
+	c.syncLater()
+	for c.Ready() == nil {
+		if c.job == nil {
+			head := c.state.Load().head
+			if head.Len() == 0 {
+				return c.journal.close()
+			}
+			c.freeze(head)
+		}
+		job := c.job
+		c.finished(checkpointed{job, c.checkpoint(job)})
+		if c.full != nil {
+			return nil // the next start does it
+		}
+	}
+	return c.Ready()
+}

@@ -1,0 +1,211 @@
+package store
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// segmentSize is how long a segment becomes before the next one is begun, in
+	// bytes; frames are not split, so it may be more.
+	segmentSize = 32 << 20
+	segmentStep = 1 << 20 // a segment grows by at least this many bytes
+	// lastRoom is what only changes without new bytes may use of a segment that
+	// cannot grow: deletions go on where the disk is full.
+	lastRoom = 512 << 10
+)
+
+// journal is the files of changes that are acknowledged and not in the index yet:
+// frames one behind the other in segments, which are used again and again. A
+// segment is longer than its frames, and what is behind them is on the disk as well:
+// so fdatasync has to write nothing but the frame. One goroutine calls its methods,
+// but for readBody.
+type journal struct {
+	fs   fileSystem
+	dir  string
+	seq  uint64       // of the last frame
+	head *segment     // where the next frame goes; nil before the first
+	free []*segment   // to be used again
+	made int          // segments, ever
+	owed atomic.Int64 // bytes of bodies in it, to be written once more
+
+	buf []byte // of the frame that is being made
+}
+
+// segment is one file of the journal. Its frames carry its ID, which nobody knows
+// from outside, so that bytes of a picture are never taken for a frame.
+type segment struct {
+	path string
+	file file
+	id   [16]byte
+	end  int64 // of its last frame
+	size int64 // of the file, as far as it is written
+
+	mu    sync.RWMutex // held to read a body, and to begin anew
+	first uint64       // sequence number of its first frame; guarded by mu
+}
+
+// spot is where the bytes of a staged body are: in a segment, or in a file of tmp/.
+type spot struct {
+	size int64
+	crc  uint32
+
+	segment *segment
+	first   uint64 // the segment's, when they were written
+	offset  int64
+
+	file string // its path; empty: they are in the segment
+}
+
+// errMoved is returned by readBody when the segment has been used again: the blob
+// has a file by then, or no name.
+var errMoved = errors.New("store: bytes have left the journal")
+
+// readBody returns the bytes at a spot, checked.
+func (s *spot) readBody() ([]byte, error) {
+	s.segment.mu.RLock()
+	defer s.segment.mu.RUnlock()
+	if s.segment.first != s.first {
+		return nil, errMoved
+	}
+	data := make([]byte, s.size)
+	if _, err := s.segment.file.ReadAt(data, s.offset); err != nil {
+		return nil, fmt.Errorf("store: read journal: %w", err)
+	}
+	return data, checkBytes(data, s.crc)
+}
+
+// append writes f as the next frame and returns where its bodies begin in the head.
+// The caller syncs. An error leaves the journal as it was.
+func (j *journal) append(f *frame) (bodiesAt int64, err error) {
+	if err := j.begin(); err != nil {
+		return 0, err
+	}
+	s := j.head
+	j.buf = f.appendTo(j.buf[:0], s.id, j.seq+1)
+	need := s.end + int64(len(j.buf))
+	if len(f.bodies) > 0 {
+		need += lastRoom
+	}
+	if err := s.grow(need); err != nil {
+		return 0, err
+	}
+	if _, err := s.file.WriteAt(j.buf, s.end); err != nil {
+		return 0, err
+	}
+	at := s.end + f.bodiesAt()
+	j.seq++
+	s.end += int64(len(j.buf))
+	if cap(j.buf) > maxBuffer {
+		j.buf = nil
+	}
+	return at, nil
+}
+
+// maxBuffer is the longest buffer that is kept for the next frame.
+const maxBuffer = 16 << 20
+
+// begin sees to a segment for the next frame.
+func (j *journal) begin() error {
+	if j.head != nil {
+		return nil
+	}
+	if n := len(j.free); n > 0 {
+		j.head, j.free = j.free[n-1], j.free[:n-1]
+	} else {
+		s, err := j.makeSegment()
+		if err != nil {
+			return fmt.Errorf("store: journal: %w", err)
+		}
+		j.head = s
+	}
+	j.head.mu.Lock()
+	j.head.first, j.head.end = j.seq+1, frameAlign
+	j.head.mu.Unlock()
+	return nil
+}
+
+func (j *journal) makeSegment() (*segment, error) {
+	if err := j.fs.Mkdir(j.dir); err != nil {
+		return nil, err
+	}
+	s := &segment{}
+	rand.Read(s.id[:])
+	for {
+		j.made++
+		s.path = filepath.Join(j.dir, fmt.Sprint(j.made))
+		f, err := j.fs.Create(s.path)
+		if errors.Is(err, fs.ErrExist) { // of an earlier run, and still needed
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.file = f
+		break
+	}
+	err := s.grow(segmentStep)
+	if err == nil {
+		_, err = s.file.WriteAt(appendSegmentHeader(nil, s.id), 0)
+	}
+	if err := errors.Join(err, s.file.Sync(), j.fs.SyncDir(j.dir), j.fs.SyncDir(filepath.Dir(j.dir))); err != nil {
+		return nil, errors.Join(err, s.drop(j.fs))
+	}
+	return s, nil
+}
+
+// grow writes zeros up to at least end.
+func (s *segment) grow(end int64) error {
+	if end <= s.size {
+		return nil
+	}
+	end = max(end+segmentStep-1, min(2*s.size, segmentSize)) / segmentStep * segmentStep
+	zeros := make([]byte, segmentStep)
+	for at := s.size; at < end; at += segmentStep {
+		if _, err := s.file.WriteAt(zeros, at); err != nil {
+			return err
+		}
+		s.size = at + segmentStep
+	}
+	return nil
+}
+
+func (s *segment) drop(fs fileSystem) error { return errors.Join(s.file.Close(), fs.Remove(s.path)) }
+
+// rotate ends the head and returns it, nil if there is none.
+func (j *journal) rotate() *segment {
+	s := j.head
+	j.head = nil
+	return s
+}
+
+// release takes a segment back whose frames the index has: one is kept for the next
+// turn, unless it is from an earlier run, whose frames may have had numbers that are
+// given again.
+func (j *journal) release(s *segment, earlier bool) error {
+	if earlier || len(j.free) > 0 || s.size > 2*segmentSize {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.first = 0 // no spot has it
+		return s.drop(j.fs)
+	}
+	j.free = append(j.free, s)
+	return nil
+}
+
+// close removes the segments, which must not be needed any more.
+func (j *journal) close() error {
+	var errs []error
+	for _, s := range append(j.free, j.rotate()) {
+		if s != nil {
+			errs = append(errs, s.drop(j.fs))
+		}
+	}
+	j.free = nil
+	return errors.Join(errs...)
+}

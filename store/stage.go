@@ -1,0 +1,157 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"sync"
+)
+
+// maxInline is up to how many bytes a body goes through the journal. A larger one
+// would cost more by being written twice than it saves by sharing a sync; it gets a
+// file of its own at once.
+const maxInline = 256 << 10
+
+// body is the bytes of an Item on their way in.
+type body struct {
+	digest Digest
+	crc    uint32
+	size   int64
+	data   *[]byte // all of them; nil: they are in
+	file   string  // of tmp/, its path
+	kept   bool    // the file is the journal's now
+}
+
+var bodyBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 64<<10); return &b }}
+
+// stage reads the body of item, to memory or to a file of tmp/ that is on the disk
+// when it returns (a relaxed Disk's is later), and fills in what only the bytes tell.
+func (d *Disk) stage(o *Object, item Item) (*body, error) {
+	in := &incoming{sum: sha256.New()}
+	b := &body{data: bodyBuffers.Get().(*[]byte)}
+	if err := d.fill(b, in, o, item); err != nil {
+		d.discard(b)
+		if noSpace(err) {
+			err = errors.Join(ErrFull, err)
+		}
+		return nil, fmt.Errorf("store: stage %q: %w", o.Name, err)
+	}
+	return b, nil
+}
+
+func (d *Disk) fill(b *body, in *incoming, o *Object, item Item) error {
+	whole, err := in.readInto(b.data, item.Body)
+	if err != nil {
+		return err
+	}
+	var bytesOf io.ReadSeeker = bytes.NewReader(*b.data)
+	if !whole {
+		f, path, err := d.spill(b, in, item.Body)
+		if f != nil {
+			defer f.Close()
+			b.file = path
+		}
+		if err != nil {
+			return err
+		}
+		bytesOf = io.NewSectionReader(f, 0, in.size)
+	}
+	in.sum.Sum(o.Digest[:0])
+	o.CRC, o.Size = in.crc, in.size
+	b.digest, b.crc, b.size = o.Digest, o.CRC, o.Size
+	if o.Created.IsZero() {
+		o.Created = d.opt.Now() // not when it began to arrive
+	}
+	if item.Inspect != nil {
+		if err := item.Inspect(o, bytesOf); err != nil {
+			return err
+		}
+	}
+	roundTimes(o)
+	return checkFields(*o)
+}
+
+// spill writes what is read and the rest of r to a file of tmp/.
+func (d *Disk) spill(b *body, in *incoming, r io.Reader) (file, string, error) {
+	f, path, err := d.blobs.createTmp()
+	if err != nil {
+		return nil, "", err
+	}
+	chunk := *b.data
+	for at := int64(0); len(chunk) > 0; {
+		if _, err := f.WriteAt(chunk, at); err != nil {
+			return f, path, err
+		}
+		at += int64(len(chunk))
+		n, err := io.ReadFull(r, chunk[:cap(chunk)])
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return f, path, err
+		}
+		chunk = chunk[:n]
+		in.add(chunk)
+	}
+	bodyBuffers.Put(b.data)
+	b.data = nil
+	if d.opt.Relaxed {
+		d.later.add(path)
+		return f, path, nil
+	}
+	return f, path, d.fail(f.Sync())
+}
+
+// discard frees what a body has.
+func (d *Disk) discard(b *body) {
+	if b.data != nil {
+		bodyBuffers.Put(b.data)
+		b.data = nil
+	}
+	if b.file != "" && !b.kept {
+		if err := d.fs.Remove(b.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			d.opt.Log.Warn("cannot remove an unfinished upload", "err", err)
+		}
+	}
+}
+
+// incoming is what is told of bytes while they arrive.
+type incoming struct {
+	sum  hash.Hash
+	crc  uint32
+	size int64
+}
+
+func (in *incoming) add(p []byte) {
+	in.sum.Write(p)
+	in.crc = crc32.Update(in.crc, castagnoli, p)
+	in.size += int64(len(p))
+}
+
+// readInto reads up to maxInline bytes and says whether that is all.
+func (in *incoming) readInto(buf *[]byte, r io.Reader) (whole bool, err error) {
+	p := (*buf)[:0]
+	for {
+		if len(p) == cap(p) {
+			if len(p) > maxInline {
+				break
+			}
+			p = append(make([]byte, 0, min(4*cap(p), maxInline+1)), p...)
+		}
+		n, err := r.Read(p[len(p):cap(p)])
+		p = p[:len(p)+n]
+		if err == io.EOF {
+			whole = true
+			break
+		}
+		if err != nil {
+			*buf = p
+			return false, err
+		}
+	}
+	*buf = p
+	in.add(p)
+	return whole, nil
+}
