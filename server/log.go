@@ -114,6 +114,14 @@ func (s *Server) measure() {
 				return float64(value(n))
 			})
 		}
+		s.set.NewGauge(fmt.Sprintf("tintype_damaged_blobs_total{tier=%q}", tier), func() float64 {
+			blobs, _ := st.Damage()
+			return float64(blobs)
+		})
+		s.set.NewGauge(fmt.Sprintf("tintype_damaged_index_total{tier=%q}", tier), func() float64 {
+			_, index := st.Damage()
+			return float64(index)
+		})
 		s.set.NewGauge(fmt.Sprintf("tintype_store_ready{tier=%q}", tier), func() float64 {
 			if st.Ready() != nil {
 				return 0

@@ -194,6 +194,34 @@ func (b *blobs) shorten(f file, path string, d Digest, size int64) error {
 	})
 }
 
+// ledgerOf returns the records of the names that a blob has by its ledger, in its
+// place or in quarantine; none where there is neither.
+func (b *blobs) ledgerOf(d Digest, size int64) (records []byte, err error) {
+	for _, path := range []string{b.path(d, size), b.quarantined(d, size)} {
+		f, err := b.fs.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		objs, _, err := readLedger(f, d, size)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range objs {
+			records = appendRecord(records, gained, o)
+		}
+	}
+	return records, nil
+}
+
+// quarantined is where the file of a damaged blob is moved to.
+func (b *blobs) quarantined(d Digest, size int64) string {
+	return filepath.Join(b.dir, "quarantine", filepath.Base(b.path(d, size)))
+}
+
 // ledgerEnd returns where the next record goes, and truncates f to there.
 func ledgerEnd(f file, size int64) (int64, error) {
 	end, err := f.Size()
@@ -216,10 +244,13 @@ func ledgerEnd(f file, size int64) (int64, error) {
 }
 
 func (b *blobs) remove(d Digest, size int64) error {
-	path := b.path(d, size)
-	b.changed.add("", filepath.Dir(path))
+	return b.removeFile(b.path(d, size))
+}
+
+func (b *blobs) removeFile(path string) error {
+	b.changed.add("", filepath.Dir(path)) // even if it is gone: that may not be on the disk
 	if err := b.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("store: remove %v: %w", d, err)
+		return fmt.Errorf("store: remove a blob: %w", err)
 	}
 	return nil
 }

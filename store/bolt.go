@@ -247,7 +247,7 @@ func makeIndex(dir, path string) error {
 	if err := os.Link(fresh, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return synced(syncDir(dir))
+	return syncDir(dir)
 }
 
 // initIndex makes an empty index under a name of its own in tmp/.

@@ -68,9 +68,18 @@ func (c *change) place(o *Object, b *body) error {
 		return err
 	}
 	// before the old name goes, which may be the last that these bytes have
-	if names, _, err := c.blob(o.Digest); err != nil {
+	names, _, err := c.blob(o.Digest)
+	if err != nil {
 		return err
-	} else if names == 0 {
+	}
+	damaged, err := c.has(tableDamaged, string(o.Digest[:]))
+	if err != nil {
+		return err
+	}
+	if damaged {
+		c.write(tableDamaged, string(o.Digest[:]), nil)
+	}
+	if names == 0 || damaged {
 		c.stage(o.Digest, b)
 	}
 	return c.put(*o)
@@ -177,11 +186,25 @@ func (c *change) count(o Object, n int64) error {
 		c.stats.Blobs--
 		c.stats.BlobBytes -= o.Size
 		c.write(tableBlobs, string(o.Digest[:]), nil)
+		if damaged, err := c.has(tableDamaged, string(o.Digest[:])); err != nil || !damaged {
+			return err
+		}
+		c.write(tableDamaged, string(o.Digest[:]), nil)
 		return nil
 	case names+n < 0:
 		return fmt.Errorf("%w: count of names of %v is %d", ErrDamaged, o.Digest, names)
 	}
 	c.write(tableBlobs, string(o.Digest[:]), packBlob(names+n, o.Size))
+	return nil
+}
+
+// markDamaged notes that a blob, if it has names still, is not what was stored.
+func (c *change) markDamaged(d Digest) error {
+	names, size, err := c.blob(d)
+	if err != nil || names == 0 {
+		return err
+	}
+	c.write(tableDamaged, string(d[:]), packBlob(1, size))
 	return nil
 }
 

@@ -29,6 +29,7 @@ type plan struct {
 	told    map[Digest]*telling // what ledgers are told
 	dead    map[Digest]int64    // blobs without a name, and their size
 	useless []string            // staged files that nothing names
+	mended  map[Digest][]byte   // new blobs that take the place of damaged ones: the ledgers of those
 	rows    []row               // for the index, besides those of the layer
 }
 
@@ -97,7 +98,7 @@ func (d *Disk) commitRows(j *job, more []row) error {
 
 // plan compares what is frozen with the index.
 func (d *Disk) plan(frozen *layer) (*plan, error) {
-	p := &plan{place: make(map[Digest]*spot), told: make(map[Digest]*telling), dead: make(map[Digest]int64)}
+	p := &plan{place: make(map[Digest]*spot), told: make(map[Digest]*telling), dead: make(map[Digest]int64), mended: make(map[Digest][]byte)}
 	err := d.base.view(func(base rows) (err error) {
 		frozen.Scan(func(r row) bool {
 			switch r.table {
@@ -107,6 +108,8 @@ func (d *Disk) plan(frozen *layer) (*plan, error) {
 				err = p.blob(r, base)
 			case tableStaged:
 				p.body(r, frozen)
+			case tableDamaged:
+				err = d.planMending(p, r, base)
 			}
 			return err == nil
 		})
@@ -163,6 +166,18 @@ func (p *plan) body(r row, frozen *layer) {
 	}
 }
 
+// planMending sees to it that a blob which is put again in the place of a damaged one
+// keeps its other names.
+func (d *Disk) planMending(p *plan, r row, base rows) error {
+	digest := Digest([]byte(r.key))
+	names, size, err := look{rows: base}.blob(digest)
+	if err != nil || r.value != nil || names == 0 {
+		return err
+	}
+	p.mended[digest], err = d.blobs.ledgerOf(digest, size)
+	return err
+}
+
 // planDoomed keeps the files of dead blobs while a backup needs them, and removes
 // them after that.
 func (d *Disk) planDoomed(p *plan, now look) error {
@@ -211,13 +226,14 @@ func (d *Disk) carryOut(p *plan) error {
 		t := p.told[digest]
 		var err error
 		if at := p.place[digest]; at != nil {
-			err = d.blobs.place(digest, at, t.records)
+			d.marked.Delete(digest)
+			err = d.blobs.place(digest, at, append(p.mended[digest], t.records...))
 		} else {
 			err = d.blobs.note(digest, t.size, t.records)
 		}
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged) {
 			// its names stay, and reads say the same
-			d.damage.Blobs.Add(1)
+			d.damage.blobs.Add(1)
 			d.opt.Log.Error("a blob is damaged", "digest", digest, "err", err)
 		} else if err != nil {
 			return err

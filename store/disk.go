@@ -61,7 +61,8 @@ type Disk struct {
 	files  sync.Mutex
 	pinned int // backups that need blobs without a name; guarded by files
 
-	damage DamageCounts
+	damage struct{ blobs, index atomic.Int64 }
+	marked sync.Map // digests of blobs that were found damaged
 	broken atomic.Pointer[error]
 }
 
@@ -80,14 +81,8 @@ func (s *state) layers() []*layer {
 	return []*layer{s.head, s.frozen}
 }
 
-// DamageCounts counts what was found damaged since the start.
-type DamageCounts struct {
-	Blobs atomic.Int64 // reads of blobs whose bytes were not what was stored
-	Index atomic.Int64 // reads of the index that could not be answered
-}
-
-// Damage counts what was found damaged since the start.
-func (d *Disk) Damage() *DamageCounts { return &d.damage }
+// Damage implements Store.
+func (d *Disk) Damage() (blobs, index int64) { return d.damage.blobs.Load(), d.damage.index.Load() }
 
 // OpenDisk opens the store in dir and makes it where it is missing. What an
 // unclean stop has left in the journal is in its place when it returns. ErrLocked:

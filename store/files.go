@@ -92,7 +92,7 @@ func (o *osFiles) Rename(from, to string) error            { return os.Rename(fr
 func (o *osFiles) Remove(path string) error                { return os.Remove(path) }
 func (o *osFiles) Mkdir(path string) error                 { return os.MkdirAll(path, 0o700) }
 func (o *osFiles) List(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
-func (o *osFiles) SyncDir(path string) error               { return synced(syncDir(path)) }
+func (o *osFiles) SyncDir(path string) error               { return syncDir(path) }
 func (o *osFiles) Room() (bytes, files uint64, err error)  { return room(o.dir) }
 func (o *osFiles) SyncAll() error {
 	if !o.all {
@@ -156,7 +156,7 @@ func (u *unsynced) sync() error {
 		}
 	}
 	for path := range dirs {
-		if err := u.fs.SyncDir(path); err != nil {
+		if err := u.fs.SyncDir(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -10,12 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// syncDir forces the entries of a directory to the disk. Only a failed sync is a
+// syncError.
 func syncDir(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(synced(f.Sync()), f.Close())
 }
 
 func isFull(err error) bool {

@@ -51,6 +51,11 @@ func parseLedger(b []byte) (entries []entry, valid int) {
 	}
 }
 
+// recordLength is how long the record is that begins with head, of 4 bytes.
+func recordLength(head []byte) int {
+	return min(int(binary.LittleEndian.Uint32(head)), maxRecord) + recordOverhead
+}
+
 func parseRecord(b []byte) (entry, int, error) {
 	if len(b) < recordOverhead {
 		return entry{}, 0, fmt.Errorf("%w: ledger record of %d bytes", ErrDamaged, len(b))

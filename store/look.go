@@ -79,6 +79,15 @@ func (l look) byID(id string) (string, error) {
 	return string(name), err
 }
 
+// has says whether there is a row.
+func (l look) has(t table, key string) (bool, error) {
+	_, err := l.get(t, key)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // blob returns how many names a blob has, and its size; no names if it is not known.
 func (l look) blob(d Digest) (names, size int64, err error) {
 	value, err := l.get(tableBlobs, string(d[:]))

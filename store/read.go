@@ -31,7 +31,7 @@ func (d *Disk) viewOver(head *layer, f func(look) error) error {
 			return f(look{stack{layers, base}, d.opt.Now()})
 		})
 		if err != nil && errors.Is(err, ErrDamaged) {
-			d.damage.Index.Add(1)
+			d.damage.index.Add(1)
 			err = fmt.Errorf("%w: %w", ErrIndex, err)
 			d.opt.Log.Error("the index is damaged; stop the server and run tintype rebuild", "dir", d.dir, "err", err)
 		}
@@ -111,7 +111,7 @@ func (d *Disk) Open(name string) (Object, Blob, error) {
 			continue
 		}
 		if moved {
-			err = d.damaged(fmt.Errorf("%w: no file of %v", ErrDamaged, o.Digest))
+			err = d.damaged(o, fmt.Errorf("%w: no file of %v", ErrDamaged, o.Digest))
 		}
 		if err != nil {
 			return Object{}, nil, err
@@ -125,7 +125,7 @@ func (d *Disk) openBlob(o Object, at *spot) (Blob, error) {
 	if at != nil && at.file == "" {
 		data, err := at.readBody()
 		if err != nil {
-			return nil, d.damaged(err)
+			return nil, d.damaged(o, err)
 		}
 		d.opt.Cache.add(o.Digest, data)
 		return memory{bytes.NewReader(data), data}, nil
@@ -141,10 +141,16 @@ func (d *Disk) openBlob(o Object, at *spot) (Blob, error) {
 	return &opened{file: f, obj: o, disk: d}, nil
 }
 
-// damaged counts an ErrDamaged of a blob.
-func (d *Disk) damaged(err error) error {
-	if errors.Is(err, ErrDamaged) {
-		d.damage.Blobs.Add(1)
+// damaged notes an ErrDamaged of o's blob: it is counted, and mended by who puts the
+// same bytes again.
+func (d *Disk) damaged(o Object, err error) error {
+	if !errors.Is(err, ErrDamaged) {
+		return err
+	}
+	d.damage.blobs.Add(1)
+	if _, known := d.marked.LoadOrStore(o.Digest, true); !known {
+		d.opt.Log.Error("a blob is damaged; see tintype scrub", "digest", o.Digest, "name", o.Name, "err", err)
+		go d.commit(func(c *change) error { return c.markDamaged(o.Digest) })
 	}
 	return err
 }
@@ -177,7 +183,7 @@ func (b *opened) Read(p []byte) (int, error) {
 	}
 	n, err := b.file.ReadAt(p[:min(int64(len(p)), b.obj.Size-b.at)], b.at)
 	if err == io.EOF && n == 0 {
-		return 0, b.disk.damaged(fmt.Errorf("%w: %v ends early", ErrDamaged, b.obj.Digest))
+		return 0, b.disk.damaged(b.obj, fmt.Errorf("%w: %v ends early", ErrDamaged, b.obj.Digest))
 	}
 	if b.checked == b.at {
 		b.crc = crc32.Update(b.crc, castagnoli, p[:n])
@@ -185,7 +191,7 @@ func (b *opened) Read(p []byte) (int, error) {
 	}
 	b.at += int64(n)
 	if b.checked == b.obj.Size && b.crc != b.obj.CRC {
-		return 0, b.disk.damaged(fmt.Errorf("%w: checksum of %v", ErrDamaged, b.obj.Digest))
+		return 0, b.disk.damaged(b.obj, fmt.Errorf("%w: checksum of %v", ErrDamaged, b.obj.Digest))
 	}
 	if err == io.EOF {
 		err = nil
@@ -216,10 +222,10 @@ func (b *opened) Whole() ([]byte, error) {
 	}
 	data := make([]byte, b.obj.Size)
 	if _, err := b.file.ReadAt(data, 0); err != nil {
-		return nil, b.disk.damaged(fmt.Errorf("%w: read %v: %v", ErrDamaged, b.obj.Digest, err))
+		return nil, b.disk.damaged(b.obj, fmt.Errorf("%w: read %v: %v", ErrDamaged, b.obj.Digest, err))
 	}
 	if crc32.Checksum(data, castagnoli) != b.obj.CRC {
-		return nil, b.disk.damaged(fmt.Errorf("%w: checksum of %v", ErrDamaged, b.obj.Digest))
+		return nil, b.disk.damaged(b.obj, fmt.Errorf("%w: checksum of %v", ErrDamaged, b.obj.Digest))
 	}
 	b.disk.opt.Cache.add(b.obj.Digest, data)
 	return data, nil

@@ -156,9 +156,14 @@ func (f found) replay(l *layer, tmp string) error {
 // recover brings what is in the journal to its place, and empties tmp/.
 func (c *committer) recover() error {
 	var applied uint64
+	doomed := false
 	err := c.base.view(func(base rows) error {
 		value, err := base.get(tableMeta, keyApplied)
+		if err != nil {
+			return err
+		}
 		applied, _ = binary.Uvarint(value)
+		_, doomed, err = base.cursor(tableDoomed).seek("")
 		return err
 	})
 	if err != nil {
@@ -187,6 +192,8 @@ func (c *committer) recover() error {
 	c.job = &job{frozen: news, seq: c.applied, segments: segments, recovered: true}
 	if len(frames) > 0 {
 		c.opt.Log.Info("putting in place what was in the journal", "dir", c.dir, "changes", len(frames))
+	}
+	if len(frames) > 0 || doomed {
 		err = c.checkpoint(c.job)
 	}
 	if err != nil && !noSpace(err) {

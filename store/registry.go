@@ -120,7 +120,7 @@ func (r *Registry) save(f keyFile) error {
 	if err := os.Rename(tmp.Name(), r.path); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	if err := synced(syncDir(filepath.Dir(r.path))); err != nil {
+	if err := syncDir(filepath.Dir(r.path)); err != nil {
 		return err
 	}
 	r.file = f

@@ -17,6 +17,9 @@ const (
 	// tableDoomed has digest -> size of blobs without a name whose files are kept for
 	// a backup that reads them.
 	tableDoomed
+	// tableDamaged has digest -> size of blobs that were found damaged or missing. Who
+	// puts the same bytes again mends them.
+	tableDamaged
 	// tableStaged has, in layers alone, digest -> where the bytes are that have no
 	// blob file yet.
 	tableStaged

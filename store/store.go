@@ -157,6 +157,9 @@ type Store interface {
 	Sweep(trashedBefore time.Time) (Stats, error)
 	// Stats counts what is there, without a scan.
 	Stats() (Stats, error)
+	// Damage counts what was found not to be as it was stored, since the start: reads
+	// of blobs, and of the index.
+	Damage() (blobs, index int64)
 	// Ready returns nil while changes are accepted.
 	Ready() error
 	// Close waits for running changes; the Store is not used after it.

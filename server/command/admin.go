@@ -20,11 +20,12 @@ const maxSocketPath = 100
 // Who can open it can open the data directory too: both are the owner's alone.
 type (
 	adminRequest struct {
-		Args []string `json:"args"`
+		Args     []string `json:"args"`
+		Terminal bool     `json:"terminal,omitempty"`
 	}
 	adminFrame struct {
-		Stdout string `json:"stdout,omitempty"`
-		Stderr string `json:"stderr,omitempty"`
+		Stdout []byte `json:"stdout,omitempty"`
+		Stderr []byte `json:"stderr,omitempty"`
 		Exit   *int   `json:"exit,omitempty"`
 	}
 )
@@ -72,41 +73,50 @@ func answer(ctx context.Context, conn net.Conn, l *live) {
 	}
 	enc := json.NewEncoder(conn)
 	code := run(ctx, &program{
-		args:   req.Args,
-		stdout: frames(func(s string) error { return enc.Encode(adminFrame{Stdout: s}) }),
-		stderr: frames(func(s string) error { return enc.Encode(adminFrame{Stderr: s}) }),
-		live:   l,
+		args:     req.Args,
+		stdout:   frames(func(p []byte) error { return enc.Encode(adminFrame{Stdout: p}) }),
+		stderr:   frames(func(p []byte) error { return enc.Encode(adminFrame{Stderr: p}) }),
+		terminal: req.Terminal,
+		live:     l,
 	})
 	enc.Encode(adminFrame{Exit: &code})
 }
 
-// frames writes each piece of output as one frame.
-type frames func(string) error
+// frames writes each piece of output as one frame. It fails when the client has gone.
+type frames func([]byte) error
 
-func (f frames) Write(p []byte) (int, error) { return len(p), f(string(p)) }
+func (f frames) Write(p []byte) (int, error) {
+	if err := f(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
 
-// forward runs a command in the server that has dir open and returns its exit
+// forward runs the command in the server that has the data open and returns its exit
 // code. An error means that there is none: nothing has been run.
-func forward(dir string, args []string, stdout, stderr io.Writer) (int, error) {
-	short, done := shorten(dir)
+func (p *program) forward() (int, error) {
+	short, done := shorten(p.set.data)
 	defer done()
 	conn, err := net.DialTimeout("unix", filepath.Join(short, "admin.sock"), 2*time.Second)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
-	if err := json.NewEncoder(conn).Encode(adminRequest{args}); err != nil {
+	if err := json.NewEncoder(conn).Encode(adminRequest{p.args, p.terminal}); err != nil {
 		return 0, err
 	}
 	dec := json.NewDecoder(conn)
 	for {
 		var f adminFrame
 		if err := dec.Decode(&f); err != nil {
-			fmt.Fprintln(stderr, "tintype: the server ended before the command did")
+			fmt.Fprintln(p.stderr, "tintype: the server ended before the command did")
 			return 1, nil
 		}
-		io.WriteString(stdout, f.Stdout)
-		io.WriteString(stderr, f.Stderr)
+		if _, err := p.stdout.Write(f.Stdout); err != nil {
+			fmt.Fprintln(p.stderr, "tintype:", err)
+			return 1, nil
+		}
+		p.stderr.Write(f.Stderr)
 		if f.Exit != nil {
 			return *f.Exit, nil
 		}

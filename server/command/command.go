@@ -27,14 +27,16 @@ type program struct {
 	args   []string
 	stdout io.Writer
 	stderr io.Writer
-	live   *live // the data of the server that runs this command; nil: a process of its own
-	set    *settings
+	// terminal: a person looks at stderr, and wants to see that work goes on.
+	terminal bool
+	live     *live // the data of the server that runs this command; nil: a process of its own
+	set      *settings
 }
 
 // Main runs the command line args and returns the exit code. Cancelling ctx
 // stops a server as SIGTERM does.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return run(ctx, &program{args: args, stdout: stdout, stderr: stderr})
+	return run(ctx, &program{args: args, stdout: stdout, stderr: stderr, terminal: isTerminal(stderr)})
 }
 
 func run(ctx context.Context, p *program) int {
@@ -66,7 +68,22 @@ func (p *program) root() *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
-	root.AddCommand(p.serveCommand(), p.appCommand(), p.accountCommand(), p.tokenCommand(), p.statsCommand(), p.rebuildCommand(), p.thumbCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.appCommand(), p.accountCommand(), p.tokenCommand(), p.statsCommand(),
+		p.backupCommand(), p.restoreCommand(), p.scrubCommand(), p.gcCommand(), p.trashCommand(), p.rebuildCommand(), p.thumbCommand(), p.versionCommand())
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if cmd != root {
+			help(cmd, args)
+			return
+		}
+		fmt.Fprintf(p.stdout, "%s\n\nUsage:\n  tintype [FLAGS OF SERVE]\n  tintype COMMAND\n\nCommands:\n", root.Long)
+		for _, sub := range root.Commands() {
+			if !sub.Hidden {
+				fmt.Fprintf(p.stdout, "  %-10s %s\n", sub.Name(), sub.Short)
+			}
+		}
+		fmt.Fprint(p.stdout, "\n\"tintype COMMAND --help\" tells more, \"tintype serve --help\" all settings.\n")
+	})
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{nearestFlag(cmd, err)} })
 	each(root, func(cmd *cobra.Command) {
 		if cmd.Args == nil {

@@ -267,7 +267,8 @@ func TestTokensOfGivenKeysNeedNoData(t *testing.T) {
 }
 
 func TestHelpFitsOneScreen(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"app", "--help"}, {"token", "sas", "--help"}, {"token", "explain", "--help"}, {"stats", "--help"}, {"thumb", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"app", "--help"}, {"token", "sas", "--help"}, {"token", "explain", "--help"}, {"stats", "--help"}, {"thumb", "--help"},
+		{"backup", "--help"}, {"restore", "--help"}, {"scrub", "--help"}, {"gc", "--help"}, {"trash", "--help"}, {"trash", "empty", "--help"}, {"rebuild", "--help"}} {
 		r := tintype(t, args...)
 		if lines := strings.Count(r.out, "\n"); r.code != 0 || lines < 5 || lines > 45 {
 			t.Errorf("%v: exit %d, %d lines", args, r.code, lines)

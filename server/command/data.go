@@ -99,7 +99,7 @@ func (p *program) withData(cmd *cobra.Command, f func(*live) error) error {
 	if err := p.set.load(); err != nil {
 		return err
 	}
-	if code, err := forward(p.set.data, p.args, p.stdout, p.stderr); err == nil {
+	if code, err := p.forward(); err == nil {
 		return exitError(code)
 	}
 	if _, err := os.Stat(p.set.data); err != nil && cmd.CommandPath() != "tintype app add" {

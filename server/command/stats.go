@@ -57,7 +57,7 @@ func (p *program) rebuildCommand() *cobra.Command {
 			if err := p.set.load(); err != nil {
 				return err
 			}
-			if code, err := forward(p.set.data, p.args, p.stdout, p.stderr); err == nil {
+			if code, err := p.forward(); err == nil {
 				return exitError(code) // the server says no
 			}
 			pictures, cache, err := store.RebuildData(p.set.data)

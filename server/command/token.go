@@ -48,7 +48,7 @@ func (p *program) withKeys(cmd *cobra.Command, f func(keys) error) error {
 			return err
 		}
 		if p.set.accountKey == "" && p.set.tokenSecret == "" {
-			if code, err := forward(p.set.data, p.args, p.stdout, p.stderr); err == nil {
+			if code, err := p.forward(); err == nil {
 				return exitError(code)
 			}
 		}
