@@ -84,7 +84,7 @@ func TestDamageGetsNoChecksumOfItsOwn(t *testing.T) {
 	if err := s.data.Pictures.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	files, _ := filepath.Glob(filepath.Join(s.dir, "pictures/blobs/*/*/*.13"))
+	files, _ := filepath.Glob(filepath.Join(s.dir, "pictures/blobs/*/*.13"))
 	data, err := os.ReadFile(files[0])
 	if err != nil || len(files) != 1 {
 		t.Fatal(files, err)

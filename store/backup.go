@@ -19,7 +19,7 @@ import (
 //
 //	tintype-backup.json                      format and time
 //	keys.json                                as it is
-//	{tier}/blobs/ab/cd/<digest>.<size>       bytes and a ledger of one name
+//	{tier}/blobs/ab/<digest>.<size>       bytes and a ledger of one name
 //	{tier}/names/<digest>.<size>             a record for the ledger of a blob before
 //	end.json                                 what there has to be: without it, it is cut off
 //
@@ -166,7 +166,7 @@ func entryOf(tier string, o Object) func(kind string) string {
 	file := hex + "." + strconv.FormatInt(o.Size, 10)
 	return func(kind string) string {
 		if kind == "blobs" {
-			return path.Join(tier, kind, hex[:2], hex[2:4], file)
+			return path.Join(tier, kind, hex[:2], file)
 		}
 		return path.Join(tier, kind, file)
 	}

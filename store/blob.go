@@ -21,15 +21,19 @@ type blobs struct {
 	fs      fileSystem
 	changed unsynced
 	made    atomic.Uint64 // files of tmp/
-	known   [1 << 16]bool // fan-out directories that are there
+	known   [fanOut]bool  // directories of blobs/ that are there
 }
+
+// fanOut is how many directories the blobs are spread over. More would cost an upload
+// more than they save where there are some 10,000 files in each.
+const fanOut = 256
 
 func (b *blobs) root() string { return filepath.Join(b.dir, "blobs") }
 func (b *blobs) tmp() string  { return filepath.Join(b.dir, "tmp") }
 
 func (b *blobs) path(d Digest, size int64) string {
 	hex := d.String()
-	return filepath.Join(b.root(), hex[:2], hex[2:4], hex+"."+strconv.FormatInt(size, 10))
+	return filepath.Join(b.root(), hex[:2], hex+"."+strconv.FormatInt(size, 10))
 }
 
 // parsePath is the inverse of path, for a file's own name.
@@ -97,20 +101,25 @@ func (b *blobs) writeTo(f file, path string, data []byte) error {
 
 // placeFile moves a staged file, or finds that it has been moved.
 func (b *blobs) placeFile(d Digest, at *spot, records []byte) error {
-	f, err := b.fs.Edit(at.file)
+	if at.record == 0 || at.record != crc32.Checksum(records, castagnoli) {
+		f, err := b.fs.Edit(at.file)
+		if errors.Is(err, fs.ErrNotExist) {
+			return b.note(d, at.size, records)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteAt(records, at.size)
+		if err := errors.Join(err, f.Truncate(at.size+int64(len(records))), f.Close()); err != nil {
+			return err
+		}
+	}
+	b.changed.add("", b.tmp())
+	err := b.fs.Rename(at.file, b.path(d, at.size))
 	if errors.Is(err, fs.ErrNotExist) {
 		return b.note(d, at.size, records)
 	}
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(records, at.size)
-	err = errors.Join(err, f.Truncate(at.size+int64(len(records))), f.Close())
-	if err != nil {
-		return err
-	}
-	b.changed.add("", b.tmp())
-	return b.fs.Rename(at.file, b.path(d, at.size))
+	return err
 }
 
 // replace puts a file made by write in the place of the one at path.
@@ -130,18 +139,17 @@ func (b *blobs) replace(path string, write func(file) error) error {
 	return nil
 }
 
-// makeDir makes the fan-out directory of a digest.
+// makeDir makes the directory of a digest.
 func (b *blobs) makeDir(d Digest) error {
-	known := &b.known[int(d[0])<<8|int(d[1])]
-	if *known {
+	if b.known[d[0]] {
 		return nil
 	}
-	inner := filepath.Dir(b.path(d, 0))
-	if err := b.fs.Mkdir(inner); err != nil {
-		return fmt.Errorf("store: make %s: %w", inner, err)
+	dir := filepath.Dir(b.path(d, 0))
+	if err := b.fs.Mkdir(dir); err != nil {
+		return fmt.Errorf("store: make %s: %w", dir, err)
 	}
-	b.changed.add("", filepath.Dir(inner), b.root())
-	*known = true
+	b.changed.add("", b.root())
+	b.known[d[0]] = true
 	return nil
 }
 
@@ -258,31 +266,63 @@ func (b *blobs) removeFile(path string) error {
 // walk calls visit for every blob file, in digest order. Files that are no
 // blobs are passed over.
 func (b *blobs) walk(visit func(d Digest, size int64, path string) error) error {
-	var walk func(dir string, depth int) error
-	walk = func(dir string, depth int) error {
-		entries, err := b.fs.List(dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	dirs, err := b.fs.List(b.root())
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		if !dir.IsDir() {
+			continue
+		}
+		files, err := b.fs.List(filepath.Join(b.root(), dir.Name()))
+		if err != nil {
 			return err
 		}
-		for _, e := range entries {
-			path := filepath.Join(dir, e.Name())
-			if depth > 0 {
-				if e.IsDir() {
-					if err := walk(path, depth-1); err != nil {
-						return err
-					}
-				}
+		for _, f := range files {
+			d, size, err := parsePath(f.Name())
+			if err != nil {
 				continue
 			}
-			if d, size, err := parsePath(e.Name()); err == nil {
-				if err := visit(d, size, path); err != nil {
+			if err := visit(d, size, filepath.Join(b.root(), dir.Name(), f.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// flatten brings files of format 1, which are in blobs/ab/cd/, to their places.
+func (b *blobs) flatten() error {
+	outer, err := b.fs.List(b.root())
+	if err != nil {
+		return err
+	}
+	for _, o := range outer {
+		dir := filepath.Join(b.root(), o.Name())
+		inner, err := b.fs.List(dir)
+		if err != nil {
+			return err
+		}
+		for _, i := range inner {
+			if !i.IsDir() {
+				continue
+			}
+			files, err := b.fs.List(filepath.Join(dir, i.Name()))
+			if err != nil {
+				return err
+			}
+			for _, f := range files {
+				if err := b.fs.Rename(filepath.Join(dir, i.Name(), f.Name()), filepath.Join(dir, f.Name())); err != nil {
 					return err
 				}
 			}
+			if err := b.fs.Remove(filepath.Join(dir, i.Name())); err != nil {
+				return err
+			}
 		}
-		return nil
+		b.changed.add("", dir)
 	}
-	return walk(b.root(), 2)
+	return nil
 }
 
 func checkBytes(data []byte, crc uint32) error {

@@ -174,7 +174,7 @@ func (g *group) add(r *request) {
 // stage adds a body to the frame. Where that lies in the segment is told to the spot
 // when it is written.
 func (g *group) stage(b *body) {
-	s := &spot{size: b.size, crc: b.crc, file: b.file}
+	s := &spot{size: b.size, crc: b.crc, file: b.file, record: b.record}
 	if b.data != nil {
 		s.offset = g.bytes
 		g.bytes += b.size

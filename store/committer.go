@@ -19,12 +19,13 @@ const (
 type committer struct {
 	*Disk
 	frame   frame
-	since   time.Time // of the oldest change in the head
-	dirty   bool      // a relaxed Disk's journal has what is not on the disk
-	applied uint64    // the last frame that the index has
-	job     *job      // of the frozen layer; nil: there is none
-	running bool      // the job
-	full    error     // why it did not end for want of room
+	since   time.Time  // of the oldest change in the head
+	dirty   bool       // a relaxed Disk's journal has what is not on the disk
+	syncing chan error // gets the end of what forces that to the disk; nil: nothing does
+	applied uint64     // the last frame that the index has
+	job     *job       // of the frozen layer; nil: there is none
+	running bool       // the job
+	full    error      // why it did not end for want of room
 	waiting []flush
 }
 
@@ -62,7 +63,13 @@ func (c *committer) commitLoop() {
 			continue // what failed for want of room is tried again with the next tick
 		case <-tick.C:
 			c.syncLater()
+		case err := <-c.syncing:
+			c.syncing = nil
+			c.fail(err)
 		case <-c.stop:
+			if c.syncing != nil {
+				c.fail(<-c.syncing)
+			}
 			if c.running {
 				c.finished(<-c.done)
 			}
@@ -79,26 +86,24 @@ func (c *committer) overloaded() bool {
 	return c.journal.head != nil && c.journal.head.end >= overload*segmentSize || c.state.Load().head.Len() >= overload*checkpointRows
 }
 
-// syncLater forces what a relaxed Disk has put off to the disk.
+// syncLater begins to force what a relaxed Disk has put off to the disk, while changes
+// go on.
 func (c *committer) syncLater() {
-	if !c.dirty || c.Ready() != nil {
-		return
-	}
-	if err := c.fail(c.syncRelaxed(c.journal.head)); err != nil {
-		c.opt.Log.Error("pictures are not on the disk", "dir", c.dir, "err", err)
+	if !c.dirty || c.syncing != nil || c.Ready() != nil {
 		return
 	}
 	c.dirty = false
+	done, segment := make(chan error, 1), c.journal.head
+	c.syncing = done
+	go func() { done <- c.syncRelaxed(segment) }()
 }
 
-// syncRelaxed forces frames to the disk, and first the files that they name.
+// syncRelaxed forces the frames of a segment to the disk, and first the files that
+// they name.
 func (d *Disk) syncRelaxed(s *segment) error {
 	d.later.add("", d.blobs.tmp())
 	if err := d.later.sync(); err != nil {
 		return err
-	}
-	if s == nil {
-		return nil
 	}
 	return s.file.Sync()
 }
@@ -106,7 +111,7 @@ func (d *Disk) syncRelaxed(s *segment) error {
 // checkpointIfDue begins a checkpoint if it is time and none runs.
 func (c *committer) checkpointIfDue() {
 	c.answer(nil)
-	if c.running || c.Ready() != nil {
+	if c.running || c.syncing != nil || c.Ready() != nil { // a segment is not released while it is synced
 		return
 	}
 	if c.job == nil {
@@ -175,7 +180,6 @@ func (c *committer) answer(err error) {
 
 // finish brings everything to its place, with the loop at its end.
 func (c *committer) finish() error {
-	c.syncLater()
 	for c.Ready() == nil {
 		if c.job == nil {
 			head := c.state.Load().head

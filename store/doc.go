@@ -29,7 +29,7 @@
 //	    meta.db             index: names, ids, counts of names, due times (rows.go)
 //	    journal/            changes that the index does not have yet (frame.go)
 //	    tmp/                larger bodies on their way in
-//	    blobs/ab/cd/<digest>.<size>
+//	    blobs/ab/<digest>.<size>
 //	  cache/                time-limited tier, same layout, relaxed
 //
 // A blob file is its bytes, unchanged, followed by its ledger: one record for

@@ -59,7 +59,8 @@ type spot struct {
 	first   uint64 // the segment's, when they were written
 	offset  int64
 
-	file string // its path; empty: they are in the segment
+	file   string // its path; empty: they are in the segment
+	record uint32 // checksum of the record behind the bytes in the file; 0: not known
 }
 
 // errMoved is returned by readBody when the segment has been used again: the blob

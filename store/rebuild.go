@@ -71,6 +71,9 @@ func rebuild(dir string, files fileSystem, opt Options) (Stats, error) {
 // reindex names every blob as its ledger says, and then as the journal says, which
 // is newer.
 func (d *Disk) reindex() error {
+	if err := d.blobs.flatten(); err != nil {
+		return err
+	}
 	frames, _, err := d.journal.read(0)
 	if err != nil {
 		return err

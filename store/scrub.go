@@ -212,9 +212,8 @@ func (d *Disk) scrubNames(s *Scrubbed, damaged map[Digest]*Damage) error {
 // unnamed counts blob files that nothing names, and removes them if it is told to.
 // Files without a ledger are none of ours, or damaged: they stay.
 func (d *Disk) unnamed(remove bool, progress Progress) (n int64, err error) {
-	const fanOut = 1 << 16
 	err = d.blobs.walk(func(digest Digest, size int64, path string) error {
-		progress(int64(digest[0])<<8|int64(digest[1]), fanOut)
+		progress(int64(digest[0]), fanOut)
 		d.files.Lock()
 		defer d.files.Unlock()
 		useless := false

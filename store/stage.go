@@ -12,9 +12,9 @@ import (
 	"sync"
 )
 
-// maxInline is up to how many bytes a body goes through the journal. A larger one
-// would cost more by being written twice than it saves by sharing a sync; it gets a
-// file of its own at once.
+// maxInline is up to how many bytes a body goes through the journal of a durable
+// Disk. A larger one would cost more by being written twice than it saves by sharing
+// a sync; it gets a file of its own at once, as all do of a relaxed Disk.
 const maxInline = 256 << 10
 
 // body is the bytes of an Item on their way in.
@@ -24,6 +24,7 @@ type body struct {
 	size   int64
 	data   *[]byte // all of them; nil: they are in
 	file   string  // of tmp/, its path
+	record uint32  // checksum of the record behind the bytes in the file
 	kept   bool    // the file is the journal's now
 }
 
@@ -49,14 +50,16 @@ func (d *Disk) fill(b *body, in *incoming, o *Object, item Item) error {
 	if err != nil {
 		return err
 	}
+	var f file
+	if !whole || d.opt.Relaxed {
+		if f, b.file, err = d.blobs.createTmp(); err != nil {
+			return err
+		}
+		defer f.Close()
+	}
 	var bytesOf io.ReadSeeker = bytes.NewReader(*b.data)
 	if !whole {
-		f, path, err := d.spill(b, in, item.Body)
-		if f != nil {
-			defer f.Close()
-			b.file = path
-		}
-		if err != nil {
+		if err := d.spill(f, *b.data, in, item.Body); err != nil {
 			return err
 		}
 		bytesOf = io.NewSectionReader(f, 0, in.size)
@@ -73,35 +76,49 @@ func (d *Disk) fill(b *body, in *incoming, o *Object, item Item) error {
 		}
 	}
 	roundTimes(o)
-	return checkFields(*o)
+	if err := checkFields(*o); err != nil || f == nil {
+		return err
+	}
+	return d.complete(b, f, whole, o)
 }
 
-// spill writes what is read and the rest of r to a file of tmp/.
-func (d *Disk) spill(b *body, in *incoming, r io.Reader) (file, string, error) {
-	f, path, err := d.blobs.createTmp()
-	if err != nil {
-		return nil, "", err
+// complete writes what a staged file still needs: the first record of its ledger, which
+// is the right one in most cases, and before it the bytes if they are only in memory.
+func (d *Disk) complete(b *body, f file, inMemory bool, o *Object) error {
+	record := appendRecord(nil, gained, *o)
+	b.record = crc32.Checksum(record, castagnoli)
+	at := o.Size
+	if inMemory {
+		*b.data = append(*b.data, record...)
+		record, at = *b.data, 0
 	}
-	chunk := *b.data
-	for at := int64(0); len(chunk) > 0; {
-		if _, err := f.WriteAt(chunk, at); err != nil {
-			return f, path, err
-		}
-		at += int64(len(chunk))
-		n, err := io.ReadFull(r, chunk[:cap(chunk)])
-		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-			return f, path, err
-		}
-		chunk = chunk[:n]
-		in.add(chunk)
+	if _, err := f.WriteAt(record, at); err != nil {
+		return err
 	}
 	bodyBuffers.Put(b.data)
 	b.data = nil
 	if d.opt.Relaxed {
-		d.later.add(path)
-		return f, path, nil
+		d.later.add(b.file)
+		return nil
 	}
-	return f, path, d.fail(f.Sync())
+	return d.fail(f.Sync())
+}
+
+// spill writes what is read and the rest of r to a file.
+func (d *Disk) spill(f file, chunk []byte, in *incoming, r io.Reader) error {
+	for at := int64(0); len(chunk) > 0; {
+		if _, err := f.WriteAt(chunk, at); err != nil {
+			return err
+		}
+		at += int64(len(chunk))
+		n, err := io.ReadFull(r, chunk[:cap(chunk)])
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return err
+		}
+		chunk = chunk[:n]
+		in.add(chunk)
+	}
+	return nil
 }
 
 // discard frees what a body has.

@@ -104,7 +104,7 @@ func absent(t *testing.T, s Store, name string) {
 // blobFiles returns the paths of all blob files below a Disk's directory.
 func blobFiles(t *testing.T, dir string) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "blobs/*/*/*"))
+	files, err := filepath.Glob(filepath.Join(dir, "blobs/*/*"))
 	if err != nil {
 		t.Fatal(err)
 	}

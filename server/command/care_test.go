@@ -104,7 +104,7 @@ func TestScrubTellsDamageAndGCTakesWhatIsOld(t *testing.T) {
 	if out := scrub(0); !strings.Contains(out, "pictures: 6 pictures, 6 blobs") || !strings.Contains(out, "0 damaged") {
 		t.Errorf("scrub: %q", out)
 	}
-	files, _ := filepath.Glob(filepath.Join(k.dir, "pictures/blobs/*/*/*"))
+	files, _ := filepath.Glob(filepath.Join(k.dir, "pictures/blobs/*/*"))
 	data, _ := os.ReadFile(files[0])
 	data[20] ^= 1
 	os.WriteFile(files[0], data, 0o600)

@@ -352,7 +352,7 @@ func (k *killer) leftOvers() (bad int) {
 			k.log("left in tmp: %v", files)
 			bad += len(files)
 		}
-		files, _ := filepath.Glob(filepath.Join(dir, "blobs/*/*/*"))
+		files, _ := filepath.Glob(filepath.Join(dir, "blobs/*/*"))
 		d, err := store.OpenDisk(dir, store.Options{Relaxed: tier == "cache"})
 		if err != nil {
 			k.t.Fatal(err)
