@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -40,12 +41,17 @@ const commitRows = 5000
 // It syncs its freelist, unlike what is advised for speed: commits are rare and off
 // the way of any upload here, and the next start, of a killed server too, then has
 // not to scan the file.
-type boltIndex struct{ db *bbolt.DB }
+type boltIndex struct {
+	db *bbolt.DB
+	// writing is held by commit, which may move the mapped file, and by trim.
+	writing *sync.Mutex
+}
 
 var _ index = boltIndex{}
 
 func openBolt(path string) (b boltIndex, err error) {
 	defer faults(&err)()
+	b.writing = new(sync.Mutex)
 	// half a second: long enough for a predecessor that is just ending
 	b.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 500 * time.Millisecond, NoStatistics: true})
 	if errors.Is(err, bolterrors.ErrTimeout) {
@@ -77,6 +83,8 @@ func (b boltIndex) view(f func(rows) error) (err error) {
 
 func (b boltIndex) commit(each func(put func(row) error) error) (err error) {
 	defer faults(&err)()
+	b.writing.Lock()
+	defer b.writing.Unlock()
 	var tx *bbolt.Tx
 	defer func() {
 		if tx != nil {

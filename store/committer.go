@@ -63,6 +63,9 @@ func (c *committer) commitLoop() {
 			continue // what failed for want of room is tried again with the next tick
 		case <-tick.C:
 			c.syncLater()
+			if b, ok := c.base.(interface{ trim() }); ok {
+				go b.trim()
+			}
 		case err := <-c.syncing:
 			c.syncing = nil
 			c.fail(err)
