@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -194,26 +195,26 @@ func (s *Server) putLink(req saveRequest, pic thumb.Picture, data []byte) (store
 	if req.durable {
 		tier, group = s.cfg.Pictures, "group1"
 	}
-	digest := store.Sum(data)
+	sum := crc32.ChecksumIEEE(data)
 	// FastDFS tries ten names too: of the same bytes in the same second, 23
 	// random bits keep two apart
 	var err error
 	for range 10 {
-		var name sign.FileID
-		name, err = sign.NewFileID(sign.FileSpec{
-			Group: group, Dir: [2]byte(digest[:2]), Source: s.cfg.SourceIP, Created: now,
-			Size: int64(len(data)), CRC32: crc32.ChecksumIEEE(data), Ext: pic.Format.Ext(),
-		}, rand.Reader)
-		if err != nil {
-			return store.Object{}, err
-		}
 		var objs []store.Object
 		objs, err = tier.Apply(store.Change{Put: []store.Item{{
 			Object: store.Object{
-				Name: name.String(), ID: newFileID(), Owner: req.appKey, MediaType: pic.Format.MediaType(),
+				ID: newFileID(), Owner: req.appKey, MediaType: pic.Format.MediaType(),
 				Width: pic.Width, Height: pic.Height, Created: now, Expires: req.expires,
 			},
 			Body: bytes.NewReader(data), New: true,
+			Inspect: func(o *store.Object, _ io.ReadSeeker) error {
+				name, err := sign.NewFileID(sign.FileSpec{
+					Group: group, Dir: [2]byte(o.Digest[:2]), Source: s.cfg.SourceIP, Created: now,
+					Size: int64(len(data)), CRC32: sum, Ext: pic.Format.Ext(),
+				}, rand.Reader)
+				o.Name = name.String()
+				return err
+			},
 		}}})
 		if err == nil {
 			return objs[0], nil

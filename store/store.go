@@ -105,8 +105,8 @@ type Item struct {
 	Body io.Reader
 	// Inspect, if there is one, is called when the bytes are complete, with Digest,
 	// CRC and Size, before they are visible and before those of the next Item are
-	// read. It may fill in what else only the bytes tell; its error is as one of
-	// Body.
+	// read. It may fill in what else only the bytes tell, the name too; its error is
+	// as one of Body.
 	Inspect func(o *Object, bytes io.ReadSeeker) error
 	// New makes Apply fail with ErrExists when the name is taken.
 	New bool
