@@ -53,7 +53,11 @@ func openBolt(path string) (b boltIndex, err error) {
 	defer faults(&err)()
 	b.writing = new(sync.Mutex)
 	// half a second: long enough for a predecessor that is just ending
-	b.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 500 * time.Millisecond, NoStatistics: true})
+	b.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 500 * time.Millisecond, NoStatistics: true,
+		// an index that is missing is made aside, and never by bbolt
+		OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
+			return os.OpenFile(path, flag&^os.O_CREATE, mode)
+		}})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return b, fmt.Errorf("%w: %s", ErrLocked, filepath.Dir(path))
 	}
@@ -247,12 +251,12 @@ func (c *boltCursor) here(k, v []byte) (row, bool, error) {
 // file would be taken for a damaged one.
 func makeIndex(dir, path string) error {
 	fresh, err := initIndex(dir)
-	if err != nil {
-		return err
-	}
 	defer os.Remove(fresh)
-	// unlike a rename, a link never replaces the index of who was faster
-	if err := os.Link(fresh, path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err == nil {
+		// unlike a rename, a link never replaces the index of who was faster
+		err = os.Link(fresh, path)
+	}
+	if _, missing := os.Stat(path); err != nil && missing != nil {
 		return err
 	}
 	return syncDir(dir)
@@ -268,7 +272,7 @@ func initIndex(dir string) (path string, err error) {
 	file.Close()
 	b, err := openBolt(path)
 	if err != nil {
-		return "", err
+		return path, err
 	}
 	err = b.db.Update(func(tx *bbolt.Tx) error {
 		for t := range tables {

@@ -44,10 +44,11 @@ func openIndex(dir string) (boltIndex, error) {
 		case !empty:
 			return boltIndex{}, fmt.Errorf("%w is missing", errRebuild)
 		}
-		err := makeIndex(dir, path)
-		if _, missing := os.Stat(path); err != nil && missing != nil {
+		if err := makeIndex(dir, path); err != nil {
 			return boltIndex{}, fmt.Errorf("store: make %s: %w", path, err)
 		}
+	} else if err != nil {
+		return boltIndex{}, fmt.Errorf("store: %w", err)
 	}
 	b, err := openBolt(path)
 	if err != nil {
@@ -177,11 +178,9 @@ func (c *committer) recover() error {
 	if err != nil {
 		return err
 	}
-	news := newLayer()
-	for _, f := range frames {
-		if err := f.replay(news, c.blobs.tmp()); err != nil {
-			return err
-		}
+	frames, news, err := c.replay(frames)
+	if err != nil {
+		return err
 	}
 	if err := c.blobs.clearTmp(news); err != nil {
 		return fmt.Errorf("store: empty tmp: %w", err)
@@ -208,7 +207,7 @@ func (c *committer) recover() error {
 // are none behind a gap, or the journal is damaged.
 func (c *committer) whole(frames []found, applied uint64) ([]found, error) {
 	for i, f := range frames {
-		if f.seq == applied+uint64(i)+1 && (!c.opt.Relaxed || c.filesWhole(f)) {
+		if f.seq == applied+uint64(i)+1 {
 			continue
 		}
 		if !c.opt.Relaxed {
@@ -220,13 +219,34 @@ func (c *committer) whole(frames []found, applied uint64) ([]found, error) {
 	return frames, nil
 }
 
-// filesWhole says whether the files of tmp/ that a frame names have their bytes.
-func (d *Disk) filesWhole(f found) bool {
+// replay returns what the frames say. In a relaxed Disk it ends before the first that
+// names a file which a power cut has torn.
+func (c *committer) replay(frames []found) ([]found, *layer, error) {
+	for {
+		news := newLayer()
+		for _, f := range frames {
+			if err := f.replay(news, c.blobs.tmp()); err != nil {
+				return nil, nil, err
+			}
+		}
+		torn := slices.IndexFunc(frames, func(f found) bool { return c.opt.Relaxed && c.torn(f, news) })
+		if torn < 0 {
+			return frames, news, nil
+		}
+		frames = frames[:torn]
+	}
+}
+
+// torn says whether a frame names a file that has not its bytes, of a blob that still
+// has a name.
+func (d *Disk) torn(f found, news *layer) bool {
 	return f.each(func(row) {}, func(s stagedRow) error {
-		if s.file == "" {
+		path := filepath.Join(d.blobs.tmp(), filepath.Base(s.file))
+		blob, _ := news.Get(row{table: tableBlobs, key: string(s.digest[:])})
+		staged, _ := news.Get(row{table: tableStaged, key: string(s.digest[:])})
+		if s.file == "" || blob.value == nil || staged.at.file != path { // of no use any more
 			return nil
 		}
-		path := filepath.Join(d.blobs.tmp(), filepath.Base(s.file))
 		in, err := d.fs.Open(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			in, err = d.fs.Open(d.blobs.path(s.digest, s.size))
@@ -239,7 +259,7 @@ func (d *Disk) filesWhole(f found) bool {
 			return ErrDamaged
 		}
 		return nil
-	}) == nil
+	}) != nil
 }
 
 // checksum returns the CRC-32C of the first size bytes.

@@ -2,7 +2,10 @@ module tintype/ci/bench/store
 
 go 1.26.0
 
-require github.com/valyala/fasthttp v1.77.0
+require (
+	github.com/valyala/fasthttp v1.77.0
+	golang.org/x/sys v0.49.0
+)
 
 require (
 	github.com/klauspost/compress v1.20.3 // indirect

@@ -8,13 +8,15 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
-	warmUp = time.Second
-	settle = time.Second // from a sync to the next server
+	warmUp      = time.Second
+	settle      = time.Second // from a sync to the next server
+	syncTimeout = 2 * time.Minute
 )
 
 // plan is everything to measure: a cell for each size and number of clients.
@@ -72,7 +74,7 @@ func (p *plan) measure(ctx context.Context, size, clients int) (*cell, error) {
 	}
 	c := &cell{size: size, clients: clients, results: map[string][]result{}}
 	used := map[string]int64{}
-	fmt.Printf("\n%d bytes, %d clients\n", size, clients)
+	fmt.Printf("\n%d bytes, %s\n", size, plural(clients))
 	for round := range p.rounds {
 		order := slices.Clone(p.targets)
 		if round%2 == 1 {
@@ -133,9 +135,29 @@ func (p *plan) empty(name string, used map[string]int64) error {
 	if err := os.RemoveAll(filepath.Join(p.dir, name)); err != nil {
 		return err
 	}
-	syscall.Sync()
+	err := p.sync()
 	time.Sleep(settle)
-	return nil
+	return err
+}
+
+// sync forces the file system with the data to its disk. Others are left alone: one that hangs
+// would hang us.
+func (p *plan) sync() error {
+	dir, err := os.Open(p.dir)
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer dir.Close()
+		done <- unix.Syncfs(int(dir.Fd()))
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(syncTimeout):
+		return fmt.Errorf("the disk is not synced after %v", syncTimeout)
+	}
 }
 
 // turn starts a server, measures it and leaves the disk at rest.
@@ -156,10 +178,10 @@ func (p *plan) turn(ctx context.Context, t target, picture body, clients int) (r
 	if err != nil {
 		return r, s.explain(err)
 	}
-	syscall.Sync()
+	err = p.sync()
 	r.flush = time.Since(began)
 	time.Sleep(settle)
-	return r, nil
+	return r, err
 }
 
 // drive uploads to s, to warm up and then to measure.

@@ -41,7 +41,7 @@ func printTable(w io.Writer, targets []target, cells []*cell) {
 	fmt.Fprintf(w, "\n== %d bytes: medians of %d rounds\n", cells[0].size, len(cells[0].results[targets[0].name]))
 	fmt.Fprintf(w, "%-13s %-7s", "", "durable")
 	for _, c := range cells {
-		fmt.Fprintf(w, " | %-45s", fmt.Sprintf("%d clients", c.clients))
+		fmt.Fprintf(w, " | %-45s", plural(c.clients))
 	}
 	fmt.Fprintf(w, "\n%-13s %-7s", "", "at ack")
 	for range cells {
@@ -62,6 +62,13 @@ func printTable(w io.Writer, targets []target, cells []*cell) {
 		}
 		fmt.Fprintln(w)
 	}
+}
+
+func plural(clients int) string {
+	if clients == 1 {
+		return "1 client"
+	}
+	return fmt.Sprintf("%d clients", clients)
 }
 
 // printBars prints the bars that were measured, and returns errBar if one is missed.
