@@ -17,8 +17,17 @@ import (
 // The test binary is tintype itself where this is set, so that a test can kill it.
 const asProgram = "TINTYPE_TEST_AS_PROGRAM"
 
+// inGroup names a file of a control group that the program joins before all else, as
+// if a service manager had started it there.
+const inGroup = "TINTYPE_TEST_IN_GROUP"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
+		if group := os.Getenv(inGroup); group != "" {
+			if err := os.WriteFile(group, []byte("0"), 0); err != nil {
+				panic(err)
+			}
+		}
 		os.Exit(Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())

@@ -36,6 +36,7 @@ func (p *program) serveCommand() *cobra.Command {
 			if p.live != nil {
 				return usagef("serve does not run inside a server")
 			}
+			p.set.fitMemory()
 			if err := p.set.load(); err != nil {
 				return err
 			}
