@@ -21,6 +21,7 @@ type blobs struct {
 	fs      fileSystem
 	changed unsynced
 	made    atomic.Uint64 // files of tmp/
+	torn    bool          // a power cut may have left any sector of a ledger unwritten
 	known   [fanOut]bool  // directories of blobs/ that are there
 }
 
@@ -101,7 +102,7 @@ func (b *blobs) writeTo(f file, path string, data []byte) error {
 
 // placeFile moves a staged file, or finds that it has been moved.
 func (b *blobs) placeFile(d Digest, at *spot, records []byte) error {
-	if at.record == 0 || at.record != crc32.Checksum(records, castagnoli) {
+	if at.record == 0 || at.record != recordSum(records) {
 		f, err := b.fs.Edit(at.file)
 		if errors.Is(err, fs.ErrNotExist) {
 			return b.note(d, at.size, records)
@@ -128,7 +129,11 @@ func (b *blobs) replace(path string, write func(file) error) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(write(f), f.Close())
+	err = write(f)
+	if err == nil {
+		err = f.Sync() // what is there now may be all there is
+	}
+	err = errors.Join(err, f.Close())
 	if err == nil {
 		b.changed.add(path, filepath.Dir(path), b.tmp())
 		err = b.fs.Rename(tmp, path)
@@ -163,7 +168,7 @@ func (b *blobs) note(d Digest, size int64, records []byte) error {
 		return fmt.Errorf("store: ledger of %v: %w", d, err)
 	}
 	defer f.Close()
-	end, err := ledgerEnd(f, size)
+	end, err := ledgerEnd(f, size, b.torn)
 	if err != nil {
 		return fmt.Errorf("store: ledger of %v: %w", d, err)
 	}
@@ -230,8 +235,9 @@ func (b *blobs) quarantined(d Digest, size int64) string {
 	return filepath.Join(b.dir, "quarantine", filepath.Base(b.path(d, size)))
 }
 
-// ledgerEnd returns where the next record goes, and truncates f to there.
-func ledgerEnd(f file, size int64) (int64, error) {
+// ledgerEnd returns where the next record goes, and truncates f to there. torn: any
+// record may be damaged, not only the last.
+func ledgerEnd(f file, size int64, torn bool) (int64, error) {
 	end, err := f.Size()
 	if err != nil {
 		return 0, err
@@ -239,9 +245,11 @@ func ledgerEnd(f file, size int64) (int64, error) {
 	if end < size {
 		return 0, fmt.Errorf("%w: blob file of %d bytes, want %d", ErrDamaged, end, size)
 	}
-	whole, err := endsWhole(io.NewSectionReader(f, size, end-size))
-	if whole || err != nil {
-		return end, err
+	if !torn {
+		whole, err := endsWhole(io.NewSectionReader(f, size, end-size))
+		if whole || err != nil {
+			return end, err
+		}
 	}
 	all, err := io.ReadAll(io.NewSectionReader(f, size, end-size))
 	if err != nil {

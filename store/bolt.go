@@ -121,7 +121,12 @@ func (b boltIndex) commit(each func(put func(row) error) error) (err error) {
 	if err != nil {
 		return err
 	}
-	return flush()
+	if err := flush(); err != nil {
+		return err
+	}
+	// bbolt has two places for the root and takes the one it can read: the other has to
+	// be of the same state, or damage to the newer would bring the last state back
+	return commitError(b.db.Update(func(*bbolt.Tx) error { return nil }))
 }
 
 // commitError tells what of a commit has failed. bbolt returns a failed write as

@@ -91,6 +91,11 @@ func (c *change) stage(d Digest, b *body) {
 	if r, ok := c.news.Get(row{table: tableStaged, key: string(d[:])}); ok && r.value != nil {
 		return
 	}
+	if seeded("eager-unlink") {
+		if names, _, _ := (look{rows: c.rows.(stack).base}).blob(d); names > 0 {
+			return
+		}
+	}
 	for _, have := range c.bodies {
 		if have.digest == d {
 			return

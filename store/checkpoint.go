@@ -65,6 +65,7 @@ func (d *Disk) checkpoint(j *job) error {
 	}
 	d.files.Lock()
 	defer d.files.Unlock()
+	d.blobs.torn = j.recovered
 	p, err := d.plan(j.frozen)
 	if err != nil {
 		return err
@@ -72,7 +73,15 @@ func (d *Disk) checkpoint(j *job) error {
 	if err := d.carryOut(p); err != nil {
 		return err
 	}
-	return d.commitRows(j, p.rows)
+	if err := d.commitRows(j, p.rows); err != nil {
+		return err
+	}
+	for _, path := range p.useless { // last: by them a start knows a frame for whole
+		if err := d.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			d.opt.Log.Warn("cannot remove an upload that nothing names", "err", err)
+		}
+	}
+	return nil
 }
 
 // commitRows brings the rows of a layer into the index, and says up to which frame.
@@ -215,11 +224,6 @@ func (d *Disk) carryOut(p *plan) error {
 			return err
 		}
 		delete(p.told, digest)
-	}
-	for _, path := range p.useless {
-		if err := d.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
 	}
 	// by digest: one fan-out directory after the other
 	for _, digest := range slices.SortedFunc(maps.Keys(p.told), Digest.compare) {

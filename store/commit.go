@@ -71,8 +71,15 @@ func (c *committer) group(first *request) {
 	}
 }
 
-// write puts the group's frame into the journal, on the disk, and publishes it.
+// write puts the group's frame into the journal, on the disk, and publishes it. The
+// entries of the files that it names are there before it.
 func (c *committer) write(g *group) error {
+	later := c.opt.Relaxed || seeded("unsynced-journal")
+	if g.files && !later {
+		if err := c.fail(syncDirs(c.fs, c.blobs.tmp())); err != nil {
+			return err
+		}
+	}
 	at, err := c.journal.append(g.frame)
 	if err != nil {
 		for _, s := range g.staged {
@@ -83,9 +90,9 @@ func (c *committer) write(g *group) error {
 		}
 		return c.fail(err)
 	}
-	if c.opt.Relaxed || seeded("unsynced-journal") {
+	if later {
 		c.dirty = true
-	} else if err := c.syncJournal(g.files); err != nil {
+	} else if err := c.fail(c.journal.head.file.Sync()); err != nil {
 		return err
 	}
 	if c.since.IsZero() {
@@ -105,17 +112,6 @@ func (c *committer) publish(next func(*state)) {
 	s := *c.state.Load()
 	next(&s)
 	c.state.Store(&s)
-}
-
-// syncJournal forces the last frame to the disk, and first the entries of the files
-// that it names.
-func (c *committer) syncJournal(files bool) error {
-	if files {
-		if err := c.fail(c.fs.SyncDir(c.blobs.tmp())); err != nil {
-			return err
-		}
-	}
-	return c.fail(c.journal.head.file.Sync())
 }
 
 // group is changes that share a frame.

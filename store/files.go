@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 )
 
@@ -13,7 +15,7 @@ import (
 // is what POSIX does and no more: bytes are on the disk after their file's Sync, a
 // directory's entries after its SyncDir, and all of both after SyncAll. Until then
 // a power cut may keep or forget each of them, in any order; a rename happens whole
-// or not at all.
+// or not at all, and takes the directories that it goes to along.
 type fileSystem interface {
 	// Create makes a file for reading and writing; fs.ErrExist if there is one.
 	Create(path string) (file, error)
@@ -145,7 +147,7 @@ func (u *unsynced) sync() error {
 	if len(files)+len(dirs) == 0 {
 		return nil
 	}
-	if len(files)+len(dirs) > fewFiles {
+	if len(files)+len(dirs) > fewFiles && !seeded("unsynced-directory") {
 		if err := u.fs.SyncAll(); !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}
@@ -155,8 +157,16 @@ func (u *unsynced) sync() error {
 			return err
 		}
 	}
-	for path := range dirs {
-		if err := u.fs.SyncDir(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	return syncDirs(u.fs, slices.Collect(maps.Keys(dirs))...)
+}
+
+// syncDirs forces the entries of directories to the disk, as far as they are there.
+func syncDirs(files fileSystem, dirs ...string) error {
+	if seeded("unsynced-directory") {
+		return nil
+	}
+	for _, dir := range dirs {
+		if err := files.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -10,8 +10,9 @@ import (
 )
 
 // A segment is a block with its magic, version and ID, and frames. Each frame is
-// what one group of changes wrote, begins at a multiple of frameAlign and is
-// filled up to one with zeros (little endian):
+// what one group of changes wrote, begins at a multiple of frameAlign and is filled
+// up to one with zeros and the last checksum of its header once more: a write that
+// failed half-way is none (little endian):
 //
 //	magic "ttframe\n" | ID of the segment (16) | sequence number u64 | length of
 //	the rows u32 | length of the bodies u64 | crc32c(rows) u32 | crc32c(before) u32
@@ -31,6 +32,7 @@ const (
 	frameMagic    = "ttframe\n"
 	frameAlign    = 4 << 10
 	frameHeader   = 8 + 16 + 8 + 4 + 8 + 4 + 4
+	frameEnd      = 4
 	maxFrameRows  = 1 << 30
 	maxFrameBytes = 1 << 40
 )
@@ -105,8 +107,13 @@ func (f *frame) appendTo(b []byte, id [16]byte, seq uint64) []byte {
 	for _, p := range f.bodies {
 		b = append(b, p...)
 	}
-	return append(b, make([]byte, (frameAlign-len(b)%frameAlign)%frameAlign)...)
+	size := int64(len(b))
+	b = append(b, make([]byte, framed(size)-size-frameEnd)...)
+	return append(b, b[frameHeader-4:frameHeader]...)
 }
+
+// framed is how much of a segment a frame of so many bytes takes.
+func framed(size int64) int64 { return (size + frameEnd + frameAlign - 1) / frameAlign * frameAlign }
 
 func appendSegmentHeader(b []byte, id [16]byte) []byte {
 	b = append(b, segmentMagic...)
@@ -142,10 +149,10 @@ func frameSize(b []byte, id [16]byte) (int64, bool) {
 	return frameHeader + rows + bodies, rows <= maxFrameRows && bodies >= 0 && bodies <= maxFrameBytes
 }
 
-// parseFrame reads the frame that b is.
+// parseFrame reads the frame that b is, with what fills it up.
 func parseFrame(b []byte, id [16]byte) (logged, bool) {
 	size, ok := frameSize(b, id)
-	if !ok || size != int64(len(b)) {
+	if !ok || framed(size) != int64(len(b)) || !bytes.Equal(b[len(b)-frameEnd:], b[frameHeader-4:frameHeader]) {
 		return logged{}, false
 	}
 	rows := int64(binary.LittleEndian.Uint32(b[32:]))
@@ -153,7 +160,7 @@ func parseFrame(b []byte, id [16]byte) (logged, bool) {
 	if binary.LittleEndian.Uint32(b[44:]) != crc32.Checksum(f.rows, castagnoli) {
 		return logged{}, false
 	}
-	left := b[f.bodies:]
+	left := b[f.bodies:size]
 	err := f.each(func(row) {}, func(s stagedRow) error {
 		if s.file != "" {
 			return nil

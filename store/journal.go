@@ -154,7 +154,7 @@ func (j *journal) makeSegment() (*segment, error) {
 	if err == nil {
 		_, err = s.file.WriteAt(appendSegmentHeader(nil, s.id), 0)
 	}
-	if err := errors.Join(err, s.file.Sync(), j.fs.SyncDir(j.dir), j.fs.SyncDir(filepath.Dir(j.dir))); err != nil {
+	if err := errors.Join(err, s.file.Sync(), syncDirs(j.fs, j.dir, filepath.Dir(j.dir))); err != nil {
 		return nil, errors.Join(err, s.drop(j.fs))
 	}
 	return s, nil
@@ -185,18 +185,28 @@ func (j *journal) rotate() *segment {
 	return s
 }
 
-// release takes a segment back whose frames the index has: one is kept for the next
-// turn, unless it is from an earlier run, whose frames may have had numbers that are
-// given again.
+// release takes a segment back whose frames the index has: the newest one is kept for
+// the next turn, unless it is from an earlier run, whose frames may have had numbers
+// that are given again. An older one would look to Rebuild as if it were the newest.
 func (j *journal) release(s *segment, earlier bool) error {
-	if earlier || len(j.free) > 0 || s.size > 2*segmentSize {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.first = 0 // no spot has it
-		return s.drop(j.fs)
+	if earlier || s.size > 2*segmentSize {
+		return s.discard(j.fs)
 	}
-	j.free = append(j.free, s)
-	return nil
+	before := j.free
+	j.free = []*segment{s}
+	var errs []error
+	for _, s := range before {
+		errs = append(errs, s.discard(j.fs))
+	}
+	return errors.Join(errs...)
+}
+
+// discard removes a segment that readers may still look at.
+func (s *segment) discard(fs fileSystem) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.first = 0 // no spot has it
+	return s.drop(fs)
 }
 
 // close removes the segments, which must not be needed any more.

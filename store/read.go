@@ -86,8 +86,8 @@ func (d *Disk) Stats() (s Stats, err error) {
 
 // Open implements Store.
 func (d *Disk) Open(name string) (Object, Blob, error) {
-	var missed Digest
 	for {
+		epoch := d.state.Load().epoch
 		var o Object
 		var at *spot
 		if err := d.view(func(l look) (err error) {
@@ -101,16 +101,12 @@ func (d *Disk) Open(name string) (Object, Blob, error) {
 			return o, memory{bytes.NewReader(data), data}, nil
 		}
 		b, err := d.openBlob(o, at)
-		// Deleted, replaced or brought to its place between the look and the opening:
-		// the next look tells what is true now.
-		moved := errors.Is(err, fs.ErrNotExist) || errors.Is(err, errMoved)
-		if moved && (at != nil || o.Digest != missed) {
-			if at == nil {
-				missed = o.Digest
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errMoved) {
+			// Deleted, replaced or brought to its place between the look and the opening:
+			// the next look tells what is true now. Within one epoch that cannot be.
+			if d.state.Load().epoch != epoch {
+				continue
 			}
-			continue
-		}
-		if moved {
 			err = d.damaged(o, fmt.Errorf("%w: no file of %v", ErrDamaged, o.Digest))
 		}
 		if err != nil {
@@ -130,11 +126,14 @@ func (d *Disk) openBlob(o Object, at *spot) (Blob, error) {
 		d.opt.Cache.add(o.Digest, data)
 		return memory{bytes.NewReader(data), data}, nil
 	}
-	path := d.blobs.path(o.Digest, o.Size)
+	var f file
+	err := fs.ErrNotExist
 	if at != nil {
-		path = at.file
+		f, err = d.fs.Open(at.file)
 	}
-	f, err := d.fs.Open(path)
+	if errors.Is(err, fs.ErrNotExist) { // or moved there by a checkpoint that has not ended
+		f, err = d.fs.Open(d.blobs.path(o.Digest, o.Size))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -78,11 +78,10 @@ func (d *Disk) reindex() error {
 	if err != nil {
 		return err
 	}
+	frames = newest(frames)
+	d.blobs.torn = true
 	news, seq := newLayer(), uint64(0)
-	for i, f := range frames {
-		if i > 0 && f.seq != seq+1 {
-			d.opt.Log.Error("a part of the journal is damaged; what it says is lost", "dir", d.dir, "from", seq+1, "to", f.seq-1)
-		}
+	for _, f := range frames {
 		if err := f.replay(news, d.blobs.tmp()); err != nil {
 			return err
 		}
@@ -95,13 +94,25 @@ func (d *Disk) reindex() error {
 	if err := d.carryOut(p); err != nil {
 		return err
 	}
-	if err := errors.Join(d.readLedgers(), d.addNews(news)); err != nil {
+	losers, err := d.readLedgers()
+	if err := errors.Join(err, d.addNews(news), d.tellLosers(losers)); err != nil {
 		return err
 	}
 	// what the index has now must not be played again
 	return d.base.commit(func(put func(row) error) error {
 		return put(row{table: tableMeta, key: keyApplied, value: binary.AppendUvarint(nil, seq)})
 	})
+}
+
+// newest returns the frames that end with the last one without a gap. Those before a
+// gap are left in segments that are used again, and older than the ledgers.
+func newest(frames []found) []found {
+	for i := len(frames) - 1; i > 0; i-- {
+		if frames[i-1].seq+1 != frames[i].seq {
+			return frames[i:]
+		}
+	}
+	return frames
 }
 
 // planNews makes blob files of what the journal has, and tells ledgers of the names
@@ -141,10 +152,15 @@ func (b *blobs) whole(o Object) bool {
 
 // readLedgers names every blob as its ledger says. Where two blobs claim a name, a
 // replacement was cut off before the older ledger knew: the newer one has it. A
-// blob that has lost all its names is removed.
-func (d *Disk) readLedgers() error {
+// blob that has lost all its names is removed. losers are claims that do not count.
+func (d *Disk) readLedgers() (losers []Object, err error) {
 	var batch []Object
-	err := d.blobs.walk(func(digest Digest, size int64, path string) error {
+	add := func() error {
+		some, err := d.addObjects(batch)
+		batch, losers = batch[:0], append(losers, some...)
+		return err
+	}
+	err = d.blobs.walk(func(digest Digest, size int64, path string) error {
 		f, err := d.fs.Open(path)
 		if err != nil {
 			return err
@@ -164,20 +180,44 @@ func (d *Disk) readLedgers() error {
 		if len(batch) < sweepBatch {
 			return nil
 		}
-		err = d.addObjects(batch)
-		batch = batch[:0]
-		return err
+		return add()
 	})
-	return errors.Join(err, d.addObjects(batch))
+	return losers, errors.Join(err, add())
 }
 
-func (d *Disk) addObjects(objs []Object) error {
-	return d.changeBase(func(c *change) error {
+func (d *Disk) addObjects(objs []Object) (losers []Object, err error) {
+	err = d.changeBase(func(c *change) error {
 		for _, o := range objs {
-			if old, err := c.object(o.Name); err == nil && old.LastModified().After(o.LastModified()) {
+			old, err := c.object(o.Name)
+			if err == nil && old.LastModified().After(o.LastModified()) {
+				losers = append(losers, o)
 				continue
 			}
+			if err == nil {
+				losers = append(losers, old)
+			}
 			if err := c.put(o); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return losers, err
+}
+
+// tellLosers tells ledgers of the names that they claimed and did not get, or the next
+// Rebuild would give them one that is free by then.
+func (d *Disk) tellLosers(losers []Object) error {
+	return d.base.view(func(base rows) error {
+		for _, o := range losers {
+			now, err := look{rows: base}.object(o.Name)
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			if err == nil && now.Digest == o.Digest {
+				continue
+			}
+			if err := d.blobs.note(o.Digest, o.Size, appendRecord(nil, lost, o)); err != nil {
 				return err
 			}
 		}

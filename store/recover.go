@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 )
 
 // errRebuild is why an index has to be made anew from the blobs.
@@ -116,7 +117,7 @@ func (s *segment) read(applied uint64) (frames []found, err error) {
 			return nil, err
 		}
 		size, ok := frameSize(block, s.id)
-		if !ok || at+size > s.size {
+		if size = framed(size); !ok || at+size > s.size {
 			at += frameAlign
 			continue
 		}
@@ -133,7 +134,7 @@ func (s *segment) read(applied uint64) (frames []found, err error) {
 			f.rows = slices.Clone(f.rows)
 			frames = append(frames, found{f, s, at})
 		}
-		at += (size + frameAlign - 1) / frameAlign * frameAlign
+		at += size
 	}
 	return frames, nil
 }
@@ -178,28 +179,95 @@ func (c *committer) recover() error {
 	if err != nil {
 		return err
 	}
-	frames, news, err := c.replay(frames)
+	jobs, err := c.jobs(frames, segments, applied)
 	if err != nil {
 		return err
 	}
-	if err := c.blobs.clearTmp(news); err != nil {
+	if err := c.blobs.clearTmp(jobs); err != nil {
 		return fmt.Errorf("store: empty tmp: %w", err)
 	}
-	c.applied = applied + uint64(len(frames))
-	c.journal.seq = c.applied
-	c.publish(func(s *state) { s.frozen = news })
-	c.job = &job{frozen: news, seq: c.applied, segments: segments, recovered: true}
 	if len(frames) > 0 {
 		c.opt.Log.Info("putting in place what was in the journal", "dir", c.dir, "changes", len(frames))
+		if err := c.syncFound(jobs); err != nil {
+			return err
+		}
 	}
-	if len(frames) > 0 || doomed {
-		err = c.checkpoint(c.job)
+	c.applied = applied
+	c.journal.seq = applied + uint64(len(frames))
+	for i, j := range jobs {
+		err := error(nil)
+		if len(frames) > 0 || doomed {
+			err = c.checkpoint(j)
+		}
+		if err != nil && !noSpace(err) {
+			return err
+		}
+		c.job = j
+		if err != nil {
+			c.job = joined(jobs[i:])
+			c.publish(func(s *state) { s.frozen = c.job.frozen })
+		}
+		if c.finished(checkpointed{c.job, err}); err != nil {
+			return nil
+		}
 	}
-	if err != nil && !noSpace(err) {
-		return err
-	}
-	c.finished(checkpointed{c.job, err})
 	return nil
+}
+
+// jobs are the checkpoints of the frames of each segment, as the last run would have
+// made them: one may have been carried out in part. There is at least one, and the
+// last has the segments without frames as well.
+func (c *committer) jobs(frames []found, segments []*segment, applied uint64) (jobs []*job, err error) {
+	of := make(map[*segment]bool)
+	for _, f := range frames {
+		if !of[f.segment] {
+			of[f.segment] = true
+			jobs = append(jobs, &job{frozen: newLayer(), segments: []*segment{f.segment}, recovered: true})
+		}
+		j := jobs[len(jobs)-1]
+		j.seq = f.seq
+		if err := f.replay(j.frozen, c.blobs.tmp()); err != nil {
+			return nil, err
+		}
+	}
+	if len(jobs) == 0 {
+		jobs = append(jobs, &job{frozen: newLayer(), seq: applied, recovered: true})
+	}
+	last := jobs[len(jobs)-1]
+	for _, s := range segments {
+		if !of[s] {
+			last.segments = append(last.segments, s)
+		}
+	}
+	return jobs, nil
+}
+
+// joined is several checkpoints in one.
+func joined(jobs []*job) *job {
+	all := &job{frozen: newLayer(), recovered: true}
+	for _, j := range jobs {
+		j.frozen.Scan(func(r row) bool { all.frozen.Set(r); return true })
+		all.seq, all.segments = j.seq, append(all.segments, j.segments...)
+	}
+	return all
+}
+
+// syncFound forces what was found to the disk, where after a kill it may not be yet: a
+// power cut during the checkpoint must not leave the half of it alone.
+func (c *committer) syncFound(jobs []*job) error {
+	c.later.add("", c.journal.dir, c.blobs.tmp())
+	for _, j := range jobs {
+		for _, s := range j.segments {
+			c.later.add(s.path)
+		}
+		j.frozen.Ascend(row{table: tableStaged}, func(r row) bool {
+			if r.at.file != "" {
+				c.later.add(r.at.file)
+			}
+			return true
+		})
+	}
+	return c.later.sync()
 }
 
 // whole returns the frames that follow the applied one without a gap. In the journal
@@ -207,7 +275,7 @@ func (c *committer) recover() error {
 // are none behind a gap, or the journal is damaged.
 func (c *committer) whole(frames []found, applied uint64) ([]found, error) {
 	for i, f := range frames {
-		if f.seq == applied+uint64(i)+1 {
+		if f.seq == applied+uint64(i)+1 && (!c.opt.Relaxed || c.filesWhole(f)) {
 			continue
 		}
 		if !c.opt.Relaxed {
@@ -219,35 +287,13 @@ func (c *committer) whole(frames []found, applied uint64) ([]found, error) {
 	return frames, nil
 }
 
-// replay returns what the frames say. In a relaxed Disk it ends before the first that
-// names a file which a power cut has torn.
-func (c *committer) replay(frames []found) ([]found, *layer, error) {
-	for {
-		news := newLayer()
-		for _, f := range frames {
-			if err := f.replay(news, c.blobs.tmp()); err != nil {
-				return nil, nil, err
-			}
-		}
-		torn := slices.IndexFunc(frames, func(f found) bool { return c.opt.Relaxed && c.torn(f, news) })
-		if torn < 0 {
-			return frames, news, nil
-		}
-		frames = frames[:torn]
-	}
-}
-
-// torn says whether a frame names a file that has not its bytes, of a blob that still
-// has a name.
-func (d *Disk) torn(f found, news *layer) bool {
+// filesWhole says whether the files of tmp/ that a frame names have their bytes.
+func (d *Disk) filesWhole(f found) bool {
 	return f.each(func(row) {}, func(s stagedRow) error {
-		path := filepath.Join(d.blobs.tmp(), filepath.Base(s.file))
-		blob, _ := news.Get(row{table: tableBlobs, key: string(s.digest[:])})
-		staged, _ := news.Get(row{table: tableStaged, key: string(s.digest[:])})
-		if s.file == "" || blob.value == nil || staged.at.file != path { // of no use any more
+		if s.file == "" {
 			return nil
 		}
-		in, err := d.fs.Open(path)
+		in, err := d.fs.Open(filepath.Join(d.blobs.tmp(), filepath.Base(s.file)))
 		if errors.Is(err, fs.ErrNotExist) {
 			in, err = d.fs.Open(d.blobs.path(s.digest, s.size))
 		}
@@ -259,7 +305,7 @@ func (d *Disk) torn(f found, news *layer) bool {
 			return ErrDamaged
 		}
 		return nil
-	}) != nil
+	}) == nil
 }
 
 // checksum returns the CRC-32C of the first size bytes.
@@ -272,13 +318,19 @@ func checksum(f file, size int64) (uint32, error) {
 	return sum.Sum32(), err
 }
 
-// clearTmp removes what interrupted uploads left behind, and not what a layer needs.
-func (b *blobs) clearTmp(news *layer) error {
+// clearTmp removes what interrupted uploads left behind, and not what is needed. Names
+// of that are not given again, even if the files have been moved.
+func (b *blobs) clearTmp(jobs []*job) error {
 	needed := make(map[string]bool)
-	news.Ascend(row{table: tableStaged}, func(r row) bool {
-		needed[r.at.file] = true
-		return true
-	})
+	for _, j := range jobs {
+		j.frozen.Ascend(row{table: tableStaged}, func(r row) bool {
+			needed[r.at.file] = true
+			if n, err := strconv.ParseUint(filepath.Base(r.at.file), 10, 64); err == nil {
+				b.made.Store(max(b.made.Load(), n))
+			}
+			return true
+		})
+	}
 	entries, err := b.fs.List(b.tmp())
 	if err != nil {
 		return err

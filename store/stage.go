@@ -86,7 +86,7 @@ func (d *Disk) fill(b *body, in *incoming, o *Object, item Item) error {
 // is the right one in most cases, and before it the bytes if they are only in memory.
 func (d *Disk) complete(b *body, f file, inMemory bool, o *Object) error {
 	record := appendRecord(nil, gained, *o)
-	b.record = crc32.Checksum(record, castagnoli)
+	b.record = recordSum(record)
 	at := o.Size
 	if inMemory {
 		*b.data = append(*b.data, record...)
@@ -103,6 +103,10 @@ func (d *Disk) complete(b *body, f file, inMemory bool, o *Object) error {
 	}
 	return d.fail(f.Sync())
 }
+
+// recordSum tells records apart, whose own checksum makes the CRC-32C of all of them
+// the same.
+func recordSum(record []byte) uint32 { return crc32.ChecksumIEEE(record) }
 
 // spill writes what is read and the rest of r to a file.
 func (d *Disk) spill(f file, chunk []byte, in *incoming, r io.Reader) error {

@@ -1,0 +1,173 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var (
+	faultBig   = strings.Repeat("big ", maxInline/4+1)
+	faultOther = strings.Repeat("other", maxInline/4)
+)
+
+// faultOps are what TestEveryCallFails does while a call fails. On what before has
+// made, after must be true when do was acknowledged.
+var faultOps = map[string]struct {
+	do    func(d *Disk) error
+	after map[string]string // bytes by name; none: not there
+}{
+	"put inline": {
+		func(d *Disk) error {
+			_, err := tryPut(d, item("new", "new bytes"), item("old", "bytes again"))
+			return err
+		},
+		map[string]string{"new": "new bytes", "old": "bytes again"},
+	},
+	"put large": {
+		func(d *Disk) error { _, err := tryPut(d, item("new", faultOther), item("old", "with it")); return err },
+		map[string]string{"new": faultOther, "old": "with it"},
+	},
+	"delete": {
+		func(d *Disk) error { return del(d, "old", "big") },
+		map[string]string{"old": "", "big": ""},
+	},
+	"move": {
+		func(d *Disk) error { return move(d, rename{"old", "new", time.Unix(1, 0)}) },
+		map[string]string{"old": "", "new": "old bytes"},
+	},
+	"flush": {func(d *Disk) error { return d.Flush() }, nil},
+}
+
+// faultBefore is what is there when a call fails.
+var faultBefore = map[string]string{
+	"old": "old bytes", "big": faultBig, "staged": faultOther + "2", "news": "news", "second": "shared",
+	"again": "put again", "gone": "", "first": "",
+}
+
+// prepareFaults leaves some of faultBefore in blob files, and some in the journal.
+func prepareFaults(t *testing.T, d *Disk) {
+	put(t, d, item("old", "old bytes"), item("big", faultBig), item("gone", "gone bytes"), item("again", "put again"), item("first", "shared"))
+	settle(t, d)
+	put(t, d, item("staged", faultOther+"2"), item("news", "news"), item("second", "shared"), item("useless", faultOther+"3"))
+	if err := del(d, "gone", "first", "again", "useless"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, d, item("again", "put again"))
+}
+
+// TestEveryCallFails fails each call of each operation in turn, and says what the
+// store must be like after that, and after a power cut.
+func TestEveryCallFails(t *testing.T) {
+	for name := range faultOps {
+		for _, fault := range []error{syscall.EIO, syscall.ENOSPC} {
+			t.Run(fmt.Sprintf("%s with %v", name, fault), func(t *testing.T) {
+				for n := 1; failOne(t, name, fault, n) && !t.Failed(); n++ {
+				}
+			})
+		}
+	}
+}
+
+// failOne runs an operation whose n-th call fails; false: it has not so many.
+func failOne(t *testing.T, name string, fault error, n int) (failed bool) {
+	r := rand.New(rand.NewPCG(uint64(n), 3))
+	m := newMachine(r)
+	m.base.step = 3
+	opt := Options{Now: newClock().Now, Log: slog.New(slog.DiscardHandler)}
+	d := must(m.start(opt))
+	prepareFaults(t, d)
+	var call string
+	before := m.calls
+	m.failing(func(c string, at int) error {
+		if at != before+n {
+			return nil
+		}
+		call = c
+		return fault
+	})
+	op := faultOps[name]
+	err := op.do(d)
+	m.failing(nil)
+	if t.Failed() || call == "" {
+		crash(d)
+		return false
+	}
+	at := fmt.Sprintf("%s, call %d (%s)", name, n, call)
+	readOnly := strings.HasPrefix(call, "sync") || call == "commit" && fault != syscall.ENOSPC
+	if readOnly && err == nil {
+		t.Errorf("%s: was acknowledged", at)
+	}
+	hold(t, at, d, op.after, err == nil)
+	switch ready := d.Ready(); {
+	case readOnly:
+		if _, err := tryPut(d, item("more", "more")); !errors.Is(err, ErrReadOnly) || !errors.Is(ready, ErrReadOnly) {
+			t.Errorf("%s: then Put: %v, Ready: %v, want ErrReadOnly", at, err, ready)
+		}
+	case fault == syscall.ENOSPC:
+		if err != nil && name != "flush" && !errors.Is(err, ErrFull) && call != "room" {
+			t.Errorf("%s: %v, want ErrFull", at, err)
+		}
+		if err != nil {
+			err = op.do(d)
+		}
+		if err != nil || ready != nil {
+			t.Errorf("%s: again: %v, Ready: %v", at, err, ready)
+		}
+		if intact(t, d); t.Failed() {
+			t.Log(at)
+		}
+	}
+	m.cut()
+	crash(d)
+	for range 3 {
+		again := m.crash(r)
+		d, startErr := again.start(opt)
+		if startErr != nil {
+			t.Fatalf("%s: restart: %v", at, startErr)
+		}
+		hold(t, at+", restarted", d, op.after, err == nil)
+		for _, text := range inspect(d) {
+			t.Errorf("%s, restarted: %s", at, text)
+		}
+		again.cut()
+		crash(d)
+	}
+	return true
+}
+
+// hold compares what is there with faultBefore, and with what was acknowledged, or
+// else all of it or nothing may have happened; before a restart, nothing.
+func hold(t *testing.T, at string, d *Disk, after map[string]string, acknowledged bool) {
+	t.Helper()
+	is := func(name, want string) bool {
+		_, body, err := slurp(d, name)
+		if want == "" {
+			return errors.Is(err, ErrNotFound)
+		}
+		return err == nil && body == want
+	}
+	for name, want := range faultBefore {
+		if _, changes := after[name]; !changes && !is(name, want) {
+			t.Errorf("%s: %q is not what it was", at, name)
+		}
+	}
+	done, undone := true, true
+	for name, want := range after {
+		done = done && is(name, want)
+		undone = undone && is(name, faultBefore[name])
+	}
+	switch {
+	case acknowledged && !done:
+		t.Errorf("%s: acknowledged, and is not there", at)
+	case !done && !undone:
+		t.Errorf("%s: half of it is there", at)
+	case !acknowledged && !undone && !strings.HasSuffix(at, "restarted"):
+		t.Errorf("%s: refused, and is there", at)
+	}
+}

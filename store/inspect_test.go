@@ -1,0 +1,158 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+)
+
+// inspect says what does not fit together in a store after Flush: rows of the index
+// with each other, with its counters, with the blob files and with their ledgers.
+func inspect(d *Disk) (wrong []string) {
+	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	got := make(map[table]map[string]string)
+	want := make(map[table]map[string]string)
+	for t := range table(tables) {
+		got[t], want[t] = make(map[string]string), make(map[string]string)
+	}
+	named := make(map[Digest]map[string]Object)
+	var stats, told Stats
+	err := d.view(func(l look) (err error) {
+		for t := range table(tables) {
+			cur := l.cursor(t)
+			r, ok, err := cur.seek("")
+			for ; err == nil && ok; r, ok, err = cur.next() {
+				got[t][r.key] = string(r.value)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		told, err = l.stats()
+		return err
+	})
+	if err != nil {
+		bad("index: %v", err)
+	}
+	for name, value := range got[tableNames] {
+		o, err := parseRow(name, []byte(value))
+		if err != nil {
+			bad("row of %q: %v", name, err)
+		}
+		if named[o.Digest] == nil {
+			named[o.Digest] = make(map[string]Object)
+			stats.Blobs++
+			stats.BlobBytes += o.Size
+		}
+		named[o.Digest][name] = o
+		stats.Objects++
+		stats.ObjectBytes += o.Size
+		want[tableBlobs][string(o.Digest[:])] = string(packBlob(int64(len(named[o.Digest])), o.Size))
+		if o.ID != "" {
+			want[tableIDs][o.ID] = name
+		}
+		if !o.Expires.IsZero() {
+			want[tableExpiry][dueKey(o.Expires, name)] = ""
+		}
+		if !o.Deleted.IsZero() {
+			want[tableTrash][dueKey(o.Deleted, name)] = ""
+		}
+	}
+	for t := range table(tables) {
+		for key, value := range want[t] {
+			if have, ok := got[t][key]; !ok || have != value {
+				bad("table %d: %q is %q, %v, want %q", t, key, have, ok, value)
+			}
+		}
+		for key, value := range got[t] {
+			if _, ok := want[t][key]; !ok && t != tableNames && t != tableMeta {
+				bad("table %d: %q = %q is not wanted", t, key, value)
+			}
+		}
+	}
+	if stats != told {
+		bad("counters are %+v, want %+v", told, stats)
+	}
+	return append(wrong, inspectFiles(d, named)...)
+}
+
+// inspectFiles compares blob files and their ledgers with the names that each blob
+// should have.
+func inspectFiles(d *Disk, named map[Digest]map[string]Object) (wrong []string) {
+	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	seen := make(map[Digest]bool)
+	err := d.blobs.walk(func(digest Digest, size int64, path string) error {
+		seen[digest] = true
+		if named[digest] == nil {
+			bad("nothing names %s", path)
+			return nil
+		}
+		f, err := d.fs.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if data, err := io.ReadAll(io.NewSectionReader(f, 0, size)); err != nil || Sum(data) != digest {
+			bad("bytes of %s: %d of them, %v", path, len(data), err)
+		}
+		objs, _, err := readLedger(f, digest, size)
+		if err != nil || len(objs) != len(named[digest]) {
+			bad("ledger of %s: %v, %v, want %d names", path, names(objs), err, len(named[digest]))
+		}
+		for _, o := range objs {
+			if !same(o, named[digest][o.Name]) {
+				bad("ledger of %s: %v, want %v", path, brief(o), brief(named[digest][o.Name]))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		bad("blobs: %v", err)
+	}
+	for digest := range named {
+		if !seen[digest] {
+			bad("no file of %v, which has %d names", digest, len(named[digest]))
+		}
+	}
+	return wrong
+}
+
+func names(objs []Object) (names []string) {
+	for _, o := range objs {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+// leftOver returns the files of tmp/ and of the journal.
+func leftOver(d *Disk) (paths []string, err error) {
+	for _, dir := range [...]string{d.blobs.tmp(), d.journal.dir} {
+		entries, listErr := d.fs.List(dir)
+		err = errors.Join(err, listErr)
+		for _, e := range entries {
+			paths = append(paths, dir+"/"+e.Name())
+		}
+	}
+	return paths, err
+}
+
+// slurp reads an object to its end.
+func slurp(s Store, name string) (Object, string, error) {
+	o, b, err := s.Open(name)
+	if err != nil {
+		return o, "", err
+	}
+	defer b.Close()
+	data, err := io.ReadAll(b)
+	return o, string(data), err
+}
+
+// intact reports everything that inspect finds.
+func intact(t *testing.T, d *Disk) {
+	t.Helper()
+	settle(t, d)
+	for _, text := range inspect(d) {
+		t.Error(text)
+	}
+}
