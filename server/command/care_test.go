@@ -8,11 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // careful is a server with three pictures of QStorage, one of them deleted.
 func careful(t *testing.T) (k *killer, p *proc, kept []*stored, deleted *stored) {
-	k = &killer{t: t, dir: t.TempDir()}
+	k = newKiller(t, t.TempDir())
 	p = killServer(t, k.dir)
 	for range 3 {
 		s := k.upload(p.url)
@@ -23,7 +24,7 @@ func careful(t *testing.T) (k *killer, p *proc, kept []*stored, deleted *stored)
 	}
 	deleted, kept = kept[0], kept[1:]
 	k.delete(p.url, deleted)
-	if !deleted.deleted {
+	if deleted.deleted.IsZero() {
 		t.Fatal("a delete was refused")
 	}
 	return k, p, kept, deleted
@@ -77,7 +78,7 @@ func TestTheTrashGivesBackWhatItTook(t *testing.T) {
 	if out := run0(t, 0, "trash", "restore", folder, "--data", k.dir); strings.Count(out, folder+"/") != 2 {
 		t.Errorf("restore: %q", out)
 	}
-	deleted.deleted, deleted.deleting = false, false
+	deleted.deleted, deleted.deleting = time.Time{}, time.Time{}
 	if bad := k.check(p, append(kept, deleted)); bad != 0 {
 		t.Errorf("%d pictures are not back", bad)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -49,22 +50,38 @@ type proc struct {
 	stderr bytes.Buffer
 }
 
+// startTime is how long a server may take to be ready.
+const startTime = 10 * time.Second
+
 var listening = regexp.MustCompile(`listens on (http://\S+), data`)
 
 // startServer starts a server on dir and a free port, and waits until it is ready.
 func startServer(t *testing.T, dir string, args ...string) *proc {
 	t.Helper()
-	p := startProgram(t, append([]string{"--data", dir}, args...)...)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	p, err := tryServer(t, dir, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// tryServer is startServer for a directory that may be unfit to serve from.
+func tryServer(t *testing.T, dir string, args ...string) (*proc, error) {
+	p, err := launch(t, append([]string{"--data", dir}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(startTime); ; time.Sleep(time.Millisecond) {
 		resp, err := http.Get(p.url + "/readyz")
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == 200 {
-				return p
+				return p, nil
 			}
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not ready: %v\n%s", err, p.stderr.String())
+			p.kill()
+			return nil, fmt.Errorf("not ready: %v\n%s", err, p.stderr.String())
 		}
 	}
 }
@@ -73,29 +90,39 @@ func startServer(t *testing.T, dir string, args ...string) *proc {
 // where it listens.
 func startProgram(t *testing.T, args ...string) *proc {
 	t.Helper()
+	p, err := launch(t, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// launch is startProgram for a server that may not come up.
+func launch(t *testing.T, args ...string) (*proc, error) {
 	p := &proc{t: t, cmd: asCommand(append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "warn"}, args...)...)}
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	t.Cleanup(func() { p.cmd.Process.Kill() })
+	defer time.AfterFunc(startTime, func() { p.cmd.Process.Kill() }).Stop()
 	lines := bufio.NewReader(out)
 	line, err := lines.ReadString('\n')
 	m := listening.FindStringSubmatch(line)
 	if err != nil || m == nil {
 		p.cmd.Wait()
-		t.Fatalf("the server printed %q, %v\n%s", line, err, p.stderr.String())
+		return nil, fmt.Errorf("the server printed %q, %v\n%s", line, err, p.stderr.String())
 	}
 	p.url, p.first = m[1], line
 	for lines.Buffered() > 0 {
 		line, _ := lines.ReadString('\n')
 		p.first += line
 	}
-	return p
+	return p, nil
 }
 
 // kill ends the server as a power button would end the process.
@@ -107,10 +134,19 @@ func (p *proc) kill() {
 // stop ends the server as an operator would, and wants exit code 0.
 func (p *proc) stop() {
 	p.t.Helper()
-	p.cmd.Process.Signal(syscall.SIGTERM)
-	if err := p.cmd.Wait(); err != nil {
-		p.t.Errorf("stop: %v\n%s", err, p.stderr.String())
+	if err := p.end(); err != nil {
+		p.t.Errorf("stop: %v", err)
 	}
+}
+
+// end is stop for a server that may be sick.
+func (p *proc) end() error {
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	defer time.AfterFunc(time.Minute, func() { p.cmd.Process.Kill() }).Stop()
+	if err := p.cmd.Wait(); err != nil {
+		return fmt.Errorf("%v\n%s", err, p.stderr.String())
+	}
+	return nil
 }
 
 // result is what a command did.

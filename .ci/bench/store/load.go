@@ -51,6 +51,9 @@ type result struct {
 func (p *plan) run(ctx context.Context) error {
 	turns := len(p.sizes) * len(p.clients) * p.rounds * len(p.targets)
 	fmt.Printf("\n%d turns, about %v\n", turns, (time.Duration(turns) * (warmUp + p.duration + settle + 500*time.Millisecond)).Round(time.Second))
+	if err := p.forget(); err != nil { // what was deleted before us, by an earlier run
+		return err
+	}
 	var cells []*cell
 	for _, size := range p.sizes {
 		for _, clients := range p.clients {
@@ -100,11 +103,11 @@ func (p *plan) measure(ctx context.Context, size, clients int) (*cell, error) {
 		}
 	}
 	for _, t := range p.targets {
-		if err := p.empty(t.name, used); err != nil {
+		if err := os.RemoveAll(filepath.Join(p.dir, t.name)); err != nil {
 			return nil, err
 		}
 	}
-	return c, nil
+	return c, p.forget()
 }
 
 // makeRoom empties directories, the fullest first, until half of the budget is left for the next turn.
@@ -135,13 +138,22 @@ func (p *plan) empty(name string, used map[string]int64) error {
 	if err := os.RemoveAll(filepath.Join(p.dir, name)); err != nil {
 		return err
 	}
-	err := p.sync()
-	time.Sleep(settle)
-	return err
+	return p.forget()
 }
 
-// sync forces the file system with the data to its disk. Others are left alone: one that hangs
-// would hang us.
+// forget leaves the disk without work, and without the memory of deleted files. Where ext4 has no journal, it does not use an
+// inode again for a minute or more after its deletion, and each new file searches past all of those; what it goes by is in the
+// page cache. Without root that stays so.
+func (p *plan) forget() error {
+	if err := p.sync(); err != nil {
+		return err
+	}
+	_ = os.WriteFile("/proc/sys/vm/drop_caches", []byte("1"), 0)
+	time.Sleep(settle)
+	return nil
+}
+
+// sync forces the file system with the data to its disk. Others are left alone: one that hangs would hang us.
 func (p *plan) sync() error {
 	dir, err := os.Open(p.dir)
 	if err != nil {
