@@ -46,6 +46,7 @@ type Disk struct {
 	journal   *journal
 	later     *unsynced // staged files of a relaxed Disk
 	committer *committer
+	reserve   uint64 // bytes
 
 	state atomic.Pointer[state] // stored by the committer alone
 
@@ -128,6 +129,7 @@ func newDisk(dir string, files fileSystem, base index, opt Options) *Disk {
 		blobs:   &blobs{dir: dir, fs: files, changed: unsynced{fs: files}},
 		journal: &journal{fs: files, dir: filepath.Join(dir, "journal")},
 		later:   &unsynced{fs: files},
+		reserve: reserveOf(files),
 		queue:   make(chan *request, maxGroup),
 		flushes: make(chan chan error),
 		stop:    make(chan struct{}), ended: make(chan struct{}),
@@ -168,12 +170,22 @@ func (d *Disk) Apply(ch Change) ([]Object, error) {
 	return objs, nil
 }
 
-// What of the disk new pictures leave free, in bytes and files: deletions, the
-// journal and the index go on with it.
+// What of the disk new pictures leave free, in bytes (of a small disk a reservePart) and
+// in files: deletions, the journal and the index go on with it.
 const (
 	reserveBytes = 64 << 20
+	reservePart  = 8
 	reserveFiles = 512
 )
+
+func reserveOf(files fileSystem) uint64 {
+	if s, ok := files.(interface{ Total() (uint64, error) }); ok {
+		if total, err := s.Total(); err == nil {
+			return min(reserveBytes, total/reservePart)
+		}
+	}
+	return reserveBytes
+}
 
 // hasRoom returns ErrFull where the disk has no room but the reserve. What the
 // journal has will be written once more, as blobs.
@@ -186,9 +198,9 @@ func (d *Disk) hasRoom() error {
 	for _, l := range d.state.Load().layers() {
 		rows += uint64(l.Len()) / 4 // a new blob has four, and one file
 	}
-	if bytes < reserveBytes+owed || files < reserveFiles+rows {
+	if bytes < d.reserve+owed || files < reserveFiles+rows {
 		return fmt.Errorf("%w: %d bytes and %d files are free, %d and %d are kept for what goes on without new pictures",
-			ErrFull, bytes, files, reserveBytes+owed, reserveFiles+rows)
+			ErrFull, bytes, files, d.reserve+owed, reserveFiles+rows)
 	}
 	return nil
 }

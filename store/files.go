@@ -95,7 +95,17 @@ func (o *osFiles) Remove(path string) error                { return os.Remove(pa
 func (o *osFiles) Mkdir(path string) error                 { return os.MkdirAll(path, 0o700) }
 func (o *osFiles) List(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
 func (o *osFiles) SyncDir(path string) error               { return syncDir(path) }
-func (o *osFiles) Room() (bytes, files uint64, err error)  { return room(o.dir) }
+func (o *osFiles) Room() (bytes, files uint64, err error) {
+	_, bytes, files, err = room(o.dir)
+	return bytes, files, err
+}
+
+// Total returns how many bytes the file system has.
+func (o *osFiles) Total() (uint64, error) {
+	total, _, _, err := room(o.dir)
+	return total, err
+}
+
 func (o *osFiles) SyncAll() error {
 	if !o.all {
 		return errors.ErrUnsupported

@@ -24,16 +24,16 @@ func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
-func room(dir *os.File) (bytes, files uint64, err error) {
+func room(dir *os.File) (total, bytes, files uint64, err error) {
 	var s unix.Statfs_t
 	if err := retry(func() error { return unix.Fstatfs(int(dir.Fd()), &s) }); err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	files = ^uint64(0)
 	if s.Files > 0 { // btrfs and others count none
 		files = uint64(s.Ffree)
 	}
-	return uint64(s.Bavail) * uint64(s.Bsize), files, nil
+	return uint64(s.Blocks) * uint64(s.Bsize), uint64(s.Bavail) * uint64(s.Bsize), files, nil
 }
 
 func retry(call func() error) error {
