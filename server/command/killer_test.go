@@ -77,7 +77,9 @@ func (k *killer) load(url string, kill func()) {
 	for range k.clients {
 		clients.Go(func() { k.client(url, stop) })
 	}
-	clients.Go(func() { k.collect(stop) })
+	if k.clients > 1 { // alone, a client's syncs are to be its own
+		clients.Go(func() { k.collect(stop) })
+	}
 	kill()
 	close(stop)
 	clients.Wait()
