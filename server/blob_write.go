@@ -8,7 +8,9 @@ import (
 	"hash"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -176,12 +178,18 @@ func (s *Server) create(ctx *fasthttp.RequestCtx, r blobRequest, blob store.Item
 	return objs[0], nil
 }
 
+// inspected has buffers for the bytes that inspect looks at.
+var inspected = sync.Pool{New: func() any { return new([]byte) }}
+
 // inspect notes the sides of o if its bytes are a picture that can be decoded.
 func (s *Server) inspect(o *store.Object, bytes io.ReadSeeker) error {
 	s.inspectors <- struct{}{}
 	defer func() { <-s.inspectors }()
-	head, err := io.ReadAll(io.LimitReader(bytes, maxInspected))
-	if err != nil {
+	buf := inspected.Get().(*[]byte)
+	defer inspected.Put(buf)
+	*buf = slices.Grow((*buf)[:0], int(min(o.Size, maxInspected)))[:min(o.Size, maxInspected)]
+	head := *buf
+	if _, err := io.ReadFull(bytes, head); err != nil {
 		return err
 	}
 	stat := thumb.Stat

@@ -23,6 +23,7 @@ type blobs struct {
 	made    atomic.Uint64 // files of tmp/
 	torn    bool          // a power cut may have left any sector of a ledger unwritten
 	known   [fanOut]bool  // directories of blobs/ that are there
+	buf     []byte        // of the file that is being made
 }
 
 // fanOut is how many directories the blobs are spread over. More would cost an upload
@@ -74,11 +75,12 @@ func (b *blobs) place(d Digest, at *spot, records []byte) error {
 	if at.file != "" {
 		return b.placeFile(d, at, records)
 	}
-	data, err := at.readBody()
+	data, err := at.appendBody(b.buf[:0])
 	if err != nil {
 		return err
 	}
 	data = append(data, records...)
+	b.buf = data
 	f, err := b.fs.Create(path)
 	if err == nil {
 		return b.writeTo(f, path, data)

@@ -82,7 +82,7 @@ func faults(err *error) func() {
 
 func (b boltIndex) view(f func(rows) error) (err error) {
 	defer faults(&err)()
-	return b.db.View(func(tx *bbolt.Tx) error { return f(boltRows{tx}) })
+	return b.db.View(func(tx *bbolt.Tx) error { return f(&boltRows{tx: tx}) })
 }
 
 func (b boltIndex) commit(each func(put func(row) error) error) (err error) {
@@ -164,29 +164,37 @@ func (b boltIndex) close() (err error) {
 }
 
 // boltRows are the rows of one bbolt transaction.
-type boltRows struct{ tx *bbolt.Tx }
+type boltRows struct {
+	tx      *bbolt.Tx
+	buckets [tables]*bbolt.Bucket // that were asked for
+}
 
-func (b boltRows) get(t table, key string) ([]byte, error) {
+func (b *boltRows) bucket(t table) (*bbolt.Bucket, error) {
+	if int(t) < tables && b.buckets[t] != nil {
+		return b.buckets[t], nil
+	}
 	bucket, err := bucketOf(b.tx, t)
+	if err == nil {
+		b.buckets[t] = bucket
+	}
+	return bucket, err
+}
+
+// get believes that there is no row with the key only where its neighbours fit around
+// it and are whole: a damaged page leads a search astray.
+func (b *boltRows) get(t table, key string) ([]byte, error) {
+	bucket, err := b.bucket(t)
 	if err != nil {
 		return nil, err
 	}
-	k := []byte(key)
-	if value := bucket.Get(k); value != nil {
-		return unseal(k, value)
-	}
-	return nil, missing(bucket, k)
-}
-
-// missing is ErrNotFound if there is no row with the key, and ErrDamaged where that
-// cannot be known: a page that is damaged leads a search astray, to a place whose
-// neighbours do not fit around the key or are damaged themselves.
-func missing(bucket *bbolt.Bucket, key []byte) error {
 	c := bucket.Cursor()
-	after, value := c.Seek(key)
+	after, value := c.Seek([]byte(key))
+	if string(after) == key {
+		return unseal(after, value)
+	}
 	if after != nil {
 		if _, err := unseal(after, value); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	step := c.Prev
@@ -196,17 +204,17 @@ func missing(bucket *bbolt.Bucket, key []byte) error {
 	before, value := step()
 	if before != nil {
 		if _, err := unseal(before, value); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if after != nil && string(after) <= string(key) || before != nil && string(before) >= string(key) {
-		return fmt.Errorf("%w: index is out of order around %q", ErrDamaged, key)
+	if after != nil && string(after) <= key || before != nil && string(before) >= key {
+		return nil, fmt.Errorf("%w: index is out of order around %q", ErrDamaged, key)
 	}
-	return ErrNotFound
+	return nil, ErrNotFound
 }
 
-func (b boltRows) cursor(t table) cursor {
-	bucket, err := bucketOf(b.tx, t)
+func (b *boltRows) cursor(t table) cursor {
+	bucket, err := b.bucket(t)
 	if err != nil {
 		return &boltCursor{err: err}
 	}
@@ -300,7 +308,7 @@ func (b boltIndex) checkFormat(path string) (err error) {
 		if meta := tx.Bucket([]byte("meta")); meta != nil && meta.Get([]byte(keyFormat)) != nil {
 			return fmt.Errorf("%w has format 1", errRebuild)
 		}
-		value, err := boltRows{tx}.get(tableMeta, keyFormat)
+		value, err := (&boltRows{tx: tx}).get(tableMeta, keyFormat)
 		if err != nil {
 			return fmt.Errorf("%w: %s is not an index of tintype", ErrDamaged, path)
 		}

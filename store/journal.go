@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -68,13 +69,16 @@ type spot struct {
 var errMoved = errors.New("store: bytes have left the journal")
 
 // readBody returns the bytes at a spot, checked.
-func (s *spot) readBody() ([]byte, error) {
+func (s *spot) readBody() ([]byte, error) { return s.appendBody(make([]byte, 0, s.size)) }
+
+// appendBody is readBody into a buffer, which has nothing in it.
+func (s *spot) appendBody(data []byte) ([]byte, error) {
 	s.segment.mu.RLock()
 	defer s.segment.mu.RUnlock()
 	if s.segment.first != s.first {
 		return nil, errMoved
 	}
-	data := make([]byte, s.size)
+	data = slices.Grow(data, int(s.size))[:s.size]
 	if _, err := s.segment.file.ReadAt(data, s.offset); err != nil {
 		return nil, fmt.Errorf("store: read journal: %w", err)
 	}

@@ -1,6 +1,9 @@
 package command
 
 import (
+	"os"
+	"runtime/debug"
+
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
 	"tintype/server"
@@ -10,6 +13,7 @@ import (
 // machine's: the collector's limit, and the most that the defaults of --cache-size and
 // --decode-memory may take. What is left over is for buffers and the kernel's.
 const (
+	gcPercent  = 400 // what is alive is a few megabytes: the collector would run all the time
 	heapPart   = 0.7
 	cachePart  = 5
 	decodePart = 5
@@ -18,6 +22,9 @@ const (
 // fitMemory sets the collector's limit, unless GOMEMLIMIT has, and makes the defaults
 // smaller where there is little memory. It comes before load: what is set stays.
 func (s *settings) fitMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	from := memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)
 	limit, err := from()
 	if err != nil {
