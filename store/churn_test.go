@@ -19,8 +19,8 @@ func TestCountsEqualNames(t *testing.T) {
 		opt        Options
 		operations int
 	}{
-		"durable": {Options{}, 5_000},
-		"relaxed": {Options{Relaxed: true}, 15_000},
+		"durable": {Options{}, 4_000},
+		"relaxed": {Options{Relaxed: true}, 8_000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, c := t.TempDir(), newClock()

@@ -4,37 +4,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"testing"
 )
 
 // inspect says what does not fit together in a store after Flush: rows of the index
 // with each other, with its counters, with the blob files and with their ledgers.
 func inspect(d *Disk) (wrong []string) {
+	got, told, err := allRows(d)
+	if err != nil {
+		return []string{fmt.Sprint("index: ", err)}
+	}
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	got := make(map[table]map[string]string)
-	want := make(map[table]map[string]string)
-	for t := range table(tables) {
-		got[t], want[t] = make(map[string]string), make(map[string]string)
+	var want [tables]map[string]string
+	for t := range want {
+		want[t] = make(map[string]string)
 	}
 	named := make(map[Digest]map[string]Object)
-	var stats, told Stats
-	err := d.view(func(l look) (err error) {
-		for t := range table(tables) {
-			cur := l.cursor(t)
-			r, ok, err := cur.seek("")
-			for ; err == nil && ok; r, ok, err = cur.next() {
-				got[t][r.key] = string(r.value)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		told, err = l.stats()
-		return err
-	})
-	if err != nil {
-		bad("index: %v", err)
-	}
+	var stats Stats
 	for name, value := range got[tableNames] {
 		o, err := parseRow(name, []byte(value))
 		if err != nil {
@@ -60,21 +47,34 @@ func inspect(d *Disk) (wrong []string) {
 		}
 	}
 	for t := range table(tables) {
-		for key, value := range want[t] {
-			if have, ok := got[t][key]; !ok || have != value {
-				bad("table %d: %q is %q, %v, want %q", t, key, have, ok, value)
-			}
-		}
-		for key, value := range got[t] {
-			if _, ok := want[t][key]; !ok && t != tableNames && t != tableMeta {
-				bad("table %d: %q = %q is not wanted", t, key, value)
-			}
+		if t != tableNames && t != tableMeta && !maps.Equal(got[t], want[t]) {
+			bad("table %d is %q, want %q", t, got[t], want[t])
 		}
 	}
 	if stats != told {
 		bad("counters are %+v, want %+v", told, stats)
 	}
 	return append(wrong, inspectFiles(d, named)...)
+}
+
+// allRows returns the tables of the index and its counters.
+func allRows(d *Disk) (got [tables]map[string]string, told Stats, err error) {
+	err = d.view(func(l look) (err error) {
+		for t := range got {
+			got[t] = make(map[string]string)
+			cur := l.cursor(table(t))
+			r, ok, err := cur.seek("")
+			for ; err == nil && ok; r, ok, err = cur.next() {
+				got[t][r.key] = string(r.value)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		told, err = l.stats()
+		return err
+	})
+	return got, told, err
 }
 
 // inspectFiles compares blob files and their ledgers with the names that each blob

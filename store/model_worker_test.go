@@ -36,7 +36,6 @@ func (w *worker) change() bool {
 		return fmt.Sprintf("%s/%d", w.name, n)
 	}
 	var ch Change
-	var trash []string
 	switch w.rand.IntN(12) {
 	case 0:
 		if w.flush() {
@@ -53,7 +52,6 @@ func (w *worker) change() bool {
 		ch.Edit = []Edit{w.edit(pick(), pick())}
 	case 6:
 		name := pick()
-		trash = append(trash, name)
 		ch.Edit = []Edit{w.edit(name, "trash/"+name)}
 	case 7:
 		ch.Delete, ch.Put = []string{pick()}, []Item{w.item(pick())}
