@@ -102,27 +102,35 @@ func (b *blobs) writeTo(f file, path string, data []byte) error {
 	return nil
 }
 
-// placeFile moves a staged file, or finds that it has been moved.
+// placeFile moves a staged file, or finds that a checkpoint that was cut off has moved
+// it. Its ledger becomes what it has to be, whatever of that is there.
 func (b *blobs) placeFile(d Digest, at *spot, records []byte) error {
+	path := b.path(d, at.size)
 	if at.record == 0 || at.record != recordSum(records) {
-		f, err := b.fs.Edit(at.file)
+		err := b.writeLedger(at.file, at.size, records)
 		if errors.Is(err, fs.ErrNotExist) {
-			return b.note(d, at.size, records)
+			return b.writeLedger(path, at.size, records)
 		}
 		if err != nil {
 			return err
 		}
-		_, err = f.WriteAt(records, at.size)
-		if err := errors.Join(err, f.Truncate(at.size+int64(len(records))), f.Close()); err != nil {
-			return err
-		}
 	}
 	b.changed.add("", b.tmp())
-	err := b.fs.Rename(at.file, b.path(d, at.size))
+	err := b.fs.Rename(at.file, path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return b.note(d, at.size, records)
+		return b.writeLedger(path, at.size, records)
 	}
 	return err
+}
+
+// writeLedger makes records all that is behind the bytes of a file.
+func (b *blobs) writeLedger(path string, size int64, records []byte) error {
+	f, err := b.fs.Edit(path)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(records, size)
+	return errors.Join(err, f.Truncate(size+int64(len(records))), f.Close())
 }
 
 // replace puts a file made by write in the place of the one at path.
