@@ -159,7 +159,7 @@ func (c *committer) finished(r checkpointed) {
 	c.publish(func(s *state) { s.frozen, s.epoch = nil, s.epoch+1 })
 	c.journal.owed.Add(-r.owed)
 	for _, s := range r.segments {
-		if err := c.journal.release(s, r.recovered); err != nil {
+		if err := c.fail(c.journal.release(s, r.recovered)); err != nil {
 			c.opt.Log.Warn("cannot remove a part of the journal", "err", err)
 		}
 	}

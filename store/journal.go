@@ -193,16 +193,18 @@ func (j *journal) rotate() *segment {
 // the next turn, unless it is from an earlier run, whose frames may have had numbers
 // that are given again. An older one would look to Rebuild as if it were the newest.
 func (j *journal) release(s *segment, earlier bool) error {
-	if earlier || s.size > 2*segmentSize {
-		return s.discard(j.fs)
+	useless := []*segment{s}
+	if !earlier && s.size <= 2*segmentSize {
+		useless, j.free = j.free, useless
 	}
-	before := j.free
-	j.free = []*segment{s}
+	if len(useless) == 0 {
+		return nil
+	}
 	var errs []error
-	for _, s := range before {
+	for _, s := range useless {
 		errs = append(errs, s.discard(j.fs))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, j.fs.SyncDir(j.dir))...) // before a frame has a number of theirs
 }
 
 // discard removes a segment that readers may still look at.
