@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 )
 
 // everything returns all objects by name.
@@ -317,5 +319,38 @@ func TestAReplacementIsLaterThanWhatItReplaces(t *testing.T) {
 	defer d.Close()
 	if got := read(t, d, "a"); got != "slow, put last" {
 		t.Errorf("after Rebuild a is %q", got)
+	}
+}
+
+func TestAStoreOfFormat1IsBroughtUp(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	d := openTest(t, dir, c, Options{})
+	put(t, d, item("a", "x"), item("b", "y"))
+	want := everything(t, d)
+	d.Close()
+	for _, path := range blobFiles(t, dir) {
+		inner := filepath.Join(filepath.Dir(path), filepath.Base(path)[2:4])
+		if err := errors.Join(os.Mkdir(inner, 0o700), os.Rename(path, filepath.Join(inner, filepath.Base(path)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	index := filepath.Join(dir, indexName)
+	os.Remove(index)
+	db, err := bbolt.Open(index, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		meta, err := tx.CreateBucket([]byte("meta"))
+		return errors.Join(err, meta.Put([]byte(keyFormat), seal([]byte(keyFormat), []byte{1})))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	d = openTest(t, dir, c, Options{})
+	defer d.Close()
+	got := everything(t, d)
+	if len(got) != 2 || !same(got["a"], want["a"]) || read(t, d, "b") != "y" {
+		t.Errorf("after it: %v", got)
 	}
 }
