@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+	"unsafe"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -167,6 +169,7 @@ func (b boltIndex) close() (err error) {
 type boltRows struct {
 	tx      *bbolt.Tx
 	buckets [tables]*bbolt.Bucket // that were asked for
+	file    *bbolt.Info           // where it is mapped, once that was asked for
 }
 
 func (b *boltRows) bucket(t table) (*bbolt.Bucket, error) {
@@ -180,37 +183,74 @@ func (b *boltRows) bucket(t table) (*bbolt.Bucket, error) {
 	return bucket, err
 }
 
-// get believes that there is no row with the key only where its neighbours fit around
-// it and are whole: a damaged page leads a search astray.
 func (b *boltRows) get(t table, key string) ([]byte, error) {
 	bucket, err := b.bucket(t)
 	if err != nil {
 		return nil, err
 	}
 	c := bucket.Cursor()
-	after, value := c.Seek([]byte(key))
-	if string(after) == key {
-		return unseal(after, value)
+	k, v := c.Seek([]byte(key))
+	if string(k) == key {
+		return unseal(k, v)
 	}
-	if after != nil {
-		if _, err := unseal(after, value); err != nil {
-			return nil, err
+	return nil, b.missing(c, []byte(key))
+}
+
+// missing is ErrNotFound if there is no row with the key, and ErrDamaged where that
+// cannot be known: a damaged page leads a search astray, to a place where two
+// neighbours on each side do not fit around the key, or are damaged themselves.
+func (b *boltRows) missing(c *bbolt.Cursor, key []byte) error {
+	k, v := c.Seek(key)
+	for last, i := key, 0; k != nil && i < 2; i++ {
+		if err := b.check(k, v, last, k); err != nil {
+			return err
 		}
+		last = k
+		k, v = c.Next()
 	}
-	step := c.Prev
-	if after == nil {
-		step = c.Last
+	if k, _ = c.Seek(key); k == nil {
+		k, v = c.Last()
+	} else {
+		k, v = c.Prev()
 	}
-	before, value := step()
-	if before != nil {
-		if _, err := unseal(before, value); err != nil {
-			return nil, err
+	for next, i := key, 0; k != nil && i < 2; i++ {
+		if err := b.check(k, v, k, next); err != nil {
+			return err
 		}
+		next = k
+		k, v = c.Prev()
 	}
-	if after != nil && string(after) <= key || before != nil && string(before) >= key {
-		return nil, fmt.Errorf("%w: index is out of order around %q", ErrDamaged, key)
+	return ErrNotFound
+}
+
+// check is an ErrDamaged where a row, or its page, is not what was written, or where
+// one key does not come before another.
+func (b *boltRows) check(key, sealed, before, after []byte) error {
+	if bytes.Compare(before, after) >= 0 || !b.wholePage(key) {
+		return fmt.Errorf("%w: index is out of order at %.100q", ErrDamaged, key)
 	}
-	return nil, ErrNotFound
+	_, err := unseal(key, sealed)
+	return err
+}
+
+// wholePage says whether the number of rows in the page of a key is right: the first
+// begins where the list of them ends. A smaller number would hide the others without
+// a trace.
+func (b *boltRows) wholePage(key []byte) bool {
+	const leaf, row = 2, 16
+	if b.file == nil {
+		b.file = b.tx.DB().Info()
+	}
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(key))) - b.file.Data
+	if at >= uintptr(b.tx.Size()) {
+		return true // of a small table, which bbolt keeps in a row of the root and has copied
+	}
+	size := uintptr(b.file.PageSize)
+	page := unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(key)), -int(at%size))), size)
+	if binary.NativeEndian.Uint64(page) != uint64(at/size) || binary.NativeEndian.Uint16(page[8:]) != leaf {
+		return true // the rest of a long one
+	}
+	return binary.NativeEndian.Uint32(page[20:]) == row*uint32(binary.NativeEndian.Uint16(page[10:]))
 }
 
 func (b *boltRows) cursor(t table) cursor {
@@ -218,11 +258,12 @@ func (b *boltRows) cursor(t table) cursor {
 	if err != nil {
 		return &boltCursor{err: err}
 	}
-	return &boltCursor{table: t, c: bucket.Cursor()}
+	return &boltCursor{table: t, rows: b, c: bucket.Cursor()}
 }
 
 type boltCursor struct {
 	table table
+	rows  *boltRows
 	c     *bbolt.Cursor
 	last  string
 	err   error
@@ -250,8 +291,8 @@ func (c *boltCursor) here(k, v []byte) (row, bool, error) {
 		return row{}, false, nil
 	}
 	value, err := unseal(k, v)
-	if err == nil && c.last != "" && string(k) <= c.last {
-		err = fmt.Errorf("%w: index is out of order at %q", ErrDamaged, k)
+	if err == nil && (c.last != "" && string(k) <= c.last || !c.rows.wholePage(k)) {
+		err = fmt.Errorf("%w: index is out of order at %.100q", ErrDamaged, k)
 	}
 	if err != nil {
 		return row{}, false, err

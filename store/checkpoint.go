@@ -81,6 +81,14 @@ func (d *Disk) checkpoint(j *job) error {
 			d.opt.Log.Warn("cannot remove an upload that nothing names", "err", err)
 		}
 	}
+	if j.recovered { // they are removed
+		return nil
+	}
+	for _, s := range j.segments {
+		if err := s.renew(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

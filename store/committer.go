@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"time"
 )
 
@@ -145,7 +146,7 @@ func (c *committer) freeze(head *layer) {
 func (c *committer) finished(r checkpointed) {
 	c.running, c.full = false, nil
 	if noSpace(r.err) {
-		c.full = r.err
+		c.full = errors.Join(ErrFull, r.err)
 		c.opt.Log.Warn("no room to move pictures from the journal to their places; trying again", "dir", c.dir, "err", r.err)
 		c.answer(r.err)
 		return

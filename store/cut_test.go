@@ -44,7 +44,7 @@ func TestAPowerCutWhileALedgerIsWrittenAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.failing(func(call string, _ int) error { renamed = renamed || call == "rename"; return nil })
-		m.cutAfter(n)
+		m.cutAfter(n, n%2 == 0)
 		d.Flush()
 		off = m.isOff()
 		after := m.crash(r)

@@ -74,14 +74,23 @@ func TestEveryCallFails(t *testing.T) {
 	}
 }
 
+// prepared returns a machine with what faultBefore says.
+func prepared(t *testing.T, r *rand.Rand) (*machine, *Disk) {
+	m := newMachine(r)
+	m.base.step = 3
+	d := must(m.start(quiet()))
+	prepareFaults(t, d)
+	return m, d
+}
+
+func quiet() Options {
+	return Options{Now: newClock().Now, Log: slog.New(slog.DiscardHandler)}
+}
+
 // failOne runs an operation whose n-th call fails; false: it has not so many.
 func failOne(t *testing.T, name string, fault error, n int) (failed bool) {
 	r := rand.New(rand.NewPCG(uint64(n), 3))
-	m := newMachine(r)
-	m.base.step = 3
-	opt := Options{Now: newClock().Now, Log: slog.New(slog.DiscardHandler)}
-	d := must(m.start(opt))
-	prepareFaults(t, d)
+	m, d := prepared(t, r)
 	var call string
 	before := m.calls
 	m.failing(func(c string, at int) error {
@@ -91,31 +100,85 @@ func failOne(t *testing.T, name string, fault error, n int) (failed bool) {
 		call = c
 		return fault
 	})
-	op := faultOps[name]
-	err := op.do(d)
+	err := faultOps[name].do(d)
 	m.failing(nil)
 	if t.Failed() || call == "" {
 		crash(d)
 		return false
 	}
 	at := fmt.Sprintf("%s, call %d (%s)", name, n, call)
+	restarted(t, at, m, r, 3, name, err == nil)
 	err = afterFault(t, at, d, name, call, fault, err)
+	restarted(t, at+", once more", m, r, 3, name, err == nil)
 	m.cut()
 	crash(d)
-	for range 3 {
-		again := m.crash(r)
-		d, startErr := again.start(opt)
-		if startErr != nil {
-			t.Fatalf("%s: restart: %v", at, startErr)
+	return true
+}
+
+// restarted looks at what may be there, so many times, if the power is cut now.
+func restarted(t *testing.T, at string, m *machine, r *rand.Rand, times int, name string, acknowledged bool) {
+	for range times {
+		again := m.image(r)
+		d, err := again.start(quiet())
+		if err != nil {
+			t.Fatalf("%s: restart: %v", at, err)
 		}
-		hold(t, at+", restarted", d, op.after, err == nil)
+		hold(t, at+", restarted", d, faultOps[name].after, acknowledged)
 		for _, text := range inspect(d) {
 			t.Errorf("%s, restarted: %s", at, text)
 		}
 		again.cut()
 		crash(d)
 	}
-	return true
+}
+
+// TestEveryCallIsTheLast cuts the power with each call of each operation in turn, or
+// kills the process with it and cuts the power with each call of the next start: with
+// all of those if TINTYPE_CALLS is 1, else with one in so many.
+func TestEveryCallIsTheLast(t *testing.T) {
+	step := number("TINTYPE_CALLS", 120)
+	for name := range faultOps {
+		t.Run(name, func(t *testing.T) {
+			stride := 1
+			if name == "flush" { // which has most
+				stride += step / 20
+			}
+			for n, more := 1, true; more && !t.Failed(); n += stride {
+				stopTwice(t, name, n, 0, false)
+				more, _ = stopTwice(t, name, n, 0, true)
+				for k, starting := 1, more; starting && !t.Failed(); k += 1 + (step-1)*(n%5+1)/5 {
+					_, starting = stopTwice(t, name, n, k, k%3 == 0)
+				}
+			}
+		})
+	}
+}
+
+// stopTwice cuts the power with the n-th call of an operation, or kills with it and
+// cuts the power with the k-th call of the next start, before or after that call. It
+// says whether there were so many.
+func stopTwice(t *testing.T, name string, n, k int, late bool) (first, second bool) {
+	r := rand.New(rand.NewPCG(uint64(n), uint64(k)))
+	m, d := prepared(t, r)
+	m.cutAfter(n, late)
+	err := faultOps[name].do(d)
+	first = m.isOff()
+	m.cut()
+	crash(d)
+	if k > 0 {
+		m = m.kill()
+		m.cutAfter(k, n%2 == 0)
+		if d, err := m.start(quiet()); err == nil {
+			crash(d)
+		}
+		second = m.isOff()
+	}
+	times := 3
+	if k == 0 {
+		times = 12
+	}
+	restarted(t, fmt.Sprintf("%s, call %d, then %d", name, n, k), m, r, times, name, err == nil)
+	return first, second
 }
 
 // afterFault says what a store must be like after an operation that ended with err,

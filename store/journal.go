@@ -189,6 +189,18 @@ func (j *journal) rotate() *segment {
 	return s
 }
 
+// renew gives a segment another ID: its frames, which the index has, are none any more.
+// Where some of them are written over, the rest would look to Rebuild like news.
+func (s *segment) renew() error {
+	var id [16]byte
+	rand.Read(id[:])
+	if _, err := s.file.WriteAt(appendSegmentHeader(nil, id), 0); err != nil {
+		return err
+	}
+	s.id = id
+	return s.file.Sync()
+}
+
 // release takes a segment back whose frames the index has: the newest one is kept for
 // the next turn, unless it is from an earlier run, whose frames may have had numbers
 // that are given again. An older one would look to Rebuild as if it were the newest.

@@ -20,7 +20,7 @@ import (
 // is the number of rounds, TINTYPE_MODEL_SEED the first of their seeds. Under the tag
 // seedbug it passes only if it notices the bug that TINTYPE_SEEDBUG names.
 func TestModel(t *testing.T) {
-	rounds, seed := number("TINTYPE_MODEL", 150), uint64(number("TINTYPE_MODEL_SEED", 1))
+	rounds, seed := number("TINTYPE_MODEL", 120), uint64(number("TINTYPE_MODEL_SEED", 1))
 	bug := os.Getenv("TINTYPE_SEEDBUG")
 	wantBad := bug != "" && seeded(bug)
 	bad, i := 0, 0
@@ -137,7 +137,7 @@ func (m *model) round() {
 	}
 	for range 1 + m.rand.IntN(4) {
 		if m.rand.IntN(4) > 0 {
-			m.machine.cutAfter(1 + m.rand.IntN(250))
+			m.machine.cutAfter(1+m.rand.IntN(250), m.rand.IntN(2) == 0)
 		}
 		for part := 1 + m.rand.IntN(3); part > 0 && !m.machine.isOff(); part-- {
 			m.work(1 + m.rand.IntN(25))
@@ -261,7 +261,7 @@ func (m *model) restart() {
 			m.machine = m.machine.crash(m.rand)
 		}
 		if cuts > 0 {
-			m.machine.cutAfter(1 + m.rand.IntN(30))
+			m.machine.cutAfter(1+m.rand.IntN(30), m.rand.IntN(2) == 0)
 		}
 		d, err := m.machine.start(m.opt)
 		if err == nil && cuts > 0 {

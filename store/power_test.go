@@ -17,12 +17,12 @@ type power struct {
 	mu    sync.Mutex
 	calls int
 	cutAt int                            // the call with which the power goes off; 0: none
+	late  bool                           // that call has its effect
 	fail  func(call string, n int) error // nil: no call fails
 	off   bool
 }
 
-// use counts a call. done: the call has its effect, even if it fails: a cut may
-// come a moment before or after it.
+// use counts a call. done: the call has its effect, even if it fails.
 func (p *power) use(call string) (done bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -32,7 +32,7 @@ func (p *power) use(call string) (done bool, err error) {
 	p.calls++
 	if p.calls == p.cutAt {
 		p.off = true
-		return p.calls%2 == 0, errOff
+		return p.late, errOff
 	}
 	if p.calls%8 == 0 {
 		runtime.Gosched()
@@ -51,11 +51,11 @@ func (p *power) cut() {
 	p.off = true
 }
 
-// cutAfter cuts the power with the n-th call from now on.
-func (p *power) cutAfter(n int) {
+// cutAfter cuts the power with the n-th call from now on, a moment before or after it.
+func (p *power) cutAfter(n int, late bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.cutAt = p.calls + n
+	p.cutAt, p.late = p.calls+n, late
 }
 
 // failing has calls fail as f says; nil: none.
@@ -178,9 +178,14 @@ func newMachine(r *rand.Rand) *machine {
 	return m
 }
 
-// crash returns the machine as it may be after the power was cut.
+// crash cuts the power and returns the machine as it may be after that.
 func (m *machine) crash(r *rand.Rand) *machine {
 	m.cut()
+	return m.image(r)
+}
+
+// image returns the machine as it may be if the power were cut now.
+func (m *machine) image(r *rand.Rand) *machine {
 	p := &power{}
 	return &machine{p, m.files.crash(r, p), m.base.crash(p)}
 }

@@ -78,10 +78,12 @@ func (d *Disk) reindex() error {
 	if err != nil {
 		return err
 	}
-	frames = newest(frames)
 	d.blobs.torn = true
 	news, seq := newLayer(), uint64(0)
-	for _, f := range frames {
+	for i, f := range frames {
+		if i > 0 && f.seq != seq+1 {
+			d.opt.Log.Error("a part of the journal is damaged; what it says is lost", "dir", d.dir, "from", seq+1, "to", f.seq-1)
+		}
 		if err := f.replay(news, d.blobs.tmp()); err != nil {
 			return err
 		}
@@ -102,17 +104,6 @@ func (d *Disk) reindex() error {
 	return d.base.commit(func(put func(row) error) error {
 		return put(row{table: tableMeta, key: keyApplied, value: binary.AppendUvarint(nil, seq)})
 	})
-}
-
-// newest returns the frames that end with the last one without a gap. Those before a
-// gap are left in segments that are used again, and older than the ledgers.
-func newest(frames []found) []found {
-	for i := len(frames) - 1; i > 0; i-- {
-		if frames[i-1].seq+1 != frames[i].seq {
-			return frames[i:]
-		}
-	}
-	return frames
 }
 
 // planNews makes blob files of what the journal has, and tells ledgers of the names

@@ -157,17 +157,7 @@ func (f found) replay(l *layer, tmp string) error {
 
 // recover brings what is in the journal to its place, and empties tmp/.
 func (c *committer) recover() error {
-	var applied uint64
-	doomed := false
-	err := c.base.view(func(base rows) error {
-		value, err := base.get(tableMeta, keyApplied)
-		if err != nil {
-			return err
-		}
-		applied, _ = binary.Uvarint(value)
-		_, doomed, err = base.cursor(tableDoomed).seek("")
-		return err
-	})
+	applied, doomed, err := c.known()
 	if err != nil {
 		return err
 	}
@@ -194,24 +184,39 @@ func (c *committer) recover() error {
 	}
 	c.applied = applied
 	c.journal.seq = applied + uint64(len(frames))
+	if len(frames) == 0 && !doomed {
+		c.finished(checkpointed{jobs[0], nil})
+		return nil
+	}
 	for i, j := range jobs {
-		err := error(nil)
-		if len(frames) > 0 || doomed {
-			err = c.checkpoint(j)
-		}
+		err := c.checkpoint(j)
 		if err != nil && !noSpace(err) {
 			return err
 		}
-		c.job = j
-		if err != nil {
+		if c.job = j; err != nil {
 			c.job = joined(jobs[i:])
 			c.publish(func(s *state) { s.frozen = c.job.frozen })
 		}
 		if c.finished(checkpointed{c.job, err}); err != nil {
-			return nil
+			break // the committer tries again
 		}
 	}
 	return nil
+}
+
+// known returns what the index says: the last frame that it has, and whether there are
+// blobs without a name whose files were kept.
+func (c *committer) known() (applied uint64, doomed bool, err error) {
+	err = c.base.view(func(base rows) error {
+		value, err := base.get(tableMeta, keyApplied)
+		if err != nil {
+			return err
+		}
+		applied, _ = binary.Uvarint(value)
+		_, doomed, err = base.cursor(tableDoomed).seek("")
+		return err
+	})
+	return applied, doomed, err
 }
 
 // jobs are the checkpoints of the frames of each segment, as the last run would have

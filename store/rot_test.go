@@ -72,7 +72,7 @@ func TestRottenIndex(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	rounds, found, deaths := number("TINTYPE_ROT_INDEX", 8)*len(damages), make(map[string]int), 0
+	rounds, found, deaths := number("TINTYPE_ROT_INDEX", 4)*len(damages), make(map[string]int), 0
 	for next := 0; next < rounds; next++ {
 		next = rotFrom(t, dir, next, rounds, found)
 		if next < rounds {
