@@ -121,6 +121,11 @@ func (d *Disk) backup(out *tar.Writer, tier string, n *Stats, wrote func(int64))
 		return 0, err
 	}
 	in := bufio.NewReaderSize(io.NewSectionReader(spool, 0, size), 1<<16)
+	return d.backupSpooled(out, tier, in, n, wrote)
+}
+
+// backupSpooled writes the objects of a spool, a blob with the first of its names.
+func (d *Disk) backupSpooled(out *tar.Writer, tier string, in *bufio.Reader, n *Stats, wrote func(int64)) (damaged int64, err error) {
 	again := make(map[Digest]bool) // of blobs with several names: is it written
 	for {
 		o, names, err := readSpooled(in)

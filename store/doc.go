@@ -65,7 +65,8 @@
 //	            out of the journal, or renamed out of tmp/; ledgers are told
 //	  sync      of all of that at once
 //	  index     the rows, and the number of the last frame they come from
-//	  release   the segment is used again
+//	  release   the segment gets another ID, so that its frames are none, and is used
+//	            again
 //
 // Everything up to the last step is in the journal as well and can be done again,
 // so that a stop at any point costs nothing: the next start reads the frames behind
