@@ -52,6 +52,7 @@ func (s *Server) saveImage(ctx *fasthttp.RequestCtx) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer f.release()
 	dot := strings.LastIndexByte(f.fileName, '.')
 	if dot < 0 || !slices.Contains(dfsapiExtensions, f.fileName[dot+1:]) {
 		return nil, errExtension

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"strings"
+	"sync"
 
 	"tintype/sign"
 )
@@ -31,9 +32,22 @@ type form struct {
 	fields []sign.Field
 	cut    bool // a field was too large to be kept whole
 
-	file     []byte // at most one byte more than the limit
+	file     []byte // at most one byte more than the limit; gone after release
 	fileName string
 	fileSize int64 // how much was sent
+	buf      *bytes.Buffer
+}
+
+// files has memory for the files of forms. What one huge picture needed is not kept.
+var files = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+const maxPooled = 1 << 20
+
+func (f *form) release() {
+	if f.buf != nil && f.buf.Cap() <= maxPooled {
+		files.Put(f.buf)
+	}
+	f.file, f.buf = nil, nil
 }
 
 // boundary returns the boundary of a multipart content type: "" where it is
@@ -60,11 +74,15 @@ func boundary(contentType string) (string, error) {
 // prefer; it keeps at most limit bytes of it and one more. It reads part by part,
 // so that a body without its last line is as good as a whole one when the file is
 // complete.
-func readForm(body io.Reader, length int64, boundary, prefer string, limit int64) (form, error) {
+func readForm(body io.Reader, length int64, boundary, prefer string, limit int64) (f form, err error) {
 	if boundary == "" {
 		return form{}, fmt.Errorf("%w: no boundary", errForm)
 	}
-	var f form
+	defer func() {
+		if err != nil {
+			f.release()
+		}
+	}()
 	hasFile, preferred := false, false
 	src := &rationed{r: body}
 	parts := multipart.NewReader(src, boundary)
@@ -79,7 +97,7 @@ func readForm(body io.Reader, length int64, boundary, prefer string, limit int64
 			return f, errNoFile
 		}
 		if err != nil || n == maxParts { // err quotes the line, with a sign in it
-			return form{}, fmt.Errorf("%w: part %d", errForm, n+1)
+			return f, fmt.Errorf("%w: part %d", errForm, n+1)
 		}
 		name, fileName, isFile := disposition(part.Header.Get("Content-Disposition"))
 		switch {
@@ -95,7 +113,7 @@ func readForm(body io.Reader, length int64, boundary, prefer string, limit int64
 			_, err = io.Copy(io.Discard, part)
 		}
 		if err != nil {
-			return form{}, fmt.Errorf("%w: part %d breaks off", errForm, n+1)
+			return f, fmt.Errorf("%w: part %d breaks off", errForm, n+1)
 		}
 	}
 }
@@ -116,7 +134,12 @@ func (f *form) readField(name string, part io.Reader) error {
 const trusted = 64 << 10
 
 func (f *form) readFile(part io.Reader, length, limit int64) error {
-	var buf bytes.Buffer
+	buf := f.buf
+	if buf == nil {
+		buf = files.Get().(*bytes.Buffer)
+		f.buf = buf
+	}
+	buf.Reset()
 	kept, err := buf.ReadFrom(io.LimitReader(part, min(trusted, limit+1)))
 	if err == nil && kept == trusted {
 		buf.Grow(int(max(min(length, limit+1)-kept, 0)) + bytes.MinRead)

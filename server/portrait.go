@@ -18,10 +18,12 @@ func (s *Server) putPortrait(ctx *fasthttp.RequestCtx) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := s.pictureFile(ctx)
+	f, err := s.pictureForm(ctx)
 	if err != nil {
 		return nil, err
 	}
+	defer f.release()
+	data := f.file
 	pic, err := thumb.Stat(data, s.cfg.Limits)
 	if err != nil {
 		return nil, err

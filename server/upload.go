@@ -35,10 +35,12 @@ func (s *Server) uploadPicture(ctx *fasthttp.RequestCtx) (any, error) {
 	if s.owner(container) != c.app.Key {
 		return nil, fmt.Errorf("%w: container is another application's", errField)
 	}
-	data, err := s.pictureFile(ctx)
+	f, err := s.pictureForm(ctx)
 	if err != nil {
 		return nil, err
 	}
+	defer f.release()
+	data := f.file
 	pic, err := thumb.Stat(data, s.cfg.Limits)
 	if err != nil {
 		return nil, err
@@ -65,19 +67,23 @@ func (s *Server) uploadPicture(ctx *fasthttp.RequestCtx) (any, error) {
 	}
 }
 
-// pictureFile reads the file of an upload: from the part called files, or the first.
-func (s *Server) pictureFile(ctx *fasthttp.RequestCtx) ([]byte, error) {
+// pictureForm reads the form of an upload: its file is the part called files, or the
+// first. The caller releases it.
+func (s *Server) pictureForm(ctx *fasthttp.RequestCtx) (form, error) {
 	f, err := s.form(ctx, "files")
 	if err != nil {
-		return nil, err
+		return f, err
 	}
-	if thumb.Sniff(f.file) == 0 {
-		return nil, thumb.ErrFormat // before the size, as the contract has it
+	switch {
+	case thumb.Sniff(f.file) == 0:
+		err = thumb.ErrFormat // before the size, as the contract has it
+	case f.fileSize > s.cfg.MaxUpload:
+		err = errTooLarge
+	default:
+		return f, nil
 	}
-	if f.fileSize > s.cfg.MaxUpload {
-		return nil, errTooLarge
-	}
-	return f.file, nil
+	f.release()
+	return f, err
 }
 
 // variant is a picture on its way into the store, under {stem}_{suffix}.{ext}.
