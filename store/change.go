@@ -10,7 +10,8 @@ import (
 // change is one Change on its way: what it sees, and what it has written so far.
 type change struct {
 	look           // its own rows included
-	news   *layer  // where they go
+	head   *layer  // what was there before them
+	news   *layer  // they themselves
 	writes []row   // the same, in order
 	bodies []*body // bytes that the journal does not have yet
 	stats  Stats
@@ -88,7 +89,7 @@ func (c *change) place(o *Object, b *body) error {
 // stage adds bytes that have no name yet. Those of a blob that lost its last name
 // since the last checkpoint are still there.
 func (c *change) stage(d Digest, b *body) {
-	if r, ok := c.news.Get(row{table: tableStaged, key: string(d[:])}); ok && r.value != nil {
+	if r, ok := c.head.Get(row{table: tableStaged, key: string(d[:])}); ok && r.value != nil {
 		return
 	}
 	if seeded("eager-unlink") {

@@ -141,9 +141,8 @@ type staged struct {
 
 // add runs a change. One that fails leaves nothing in the head.
 func (g *group) add(r *request) {
-	before := g.head.Copy()
-	c := &change{news: g.head}
-	err := g.viewOver(g.head, func(l look) (err error) {
+	c := &change{head: g.head, news: newLayer()}
+	err := g.viewOver([]*layer{c.news, g.head}, func(l look) (err error) {
 		c.look = l
 		if c.stats, err = l.stats(); err != nil {
 			return err
@@ -159,13 +158,13 @@ func (g *group) add(r *request) {
 	})
 	g.members = append(g.members, member{r, err})
 	if err != nil {
-		g.head = before
 		return
 	}
 	for _, b := range c.bodies {
 		g.stage(b)
 	}
 	for _, w := range c.writes {
+		g.head.Set(w)
 		g.frame.add(w)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"slices"
 )
 
 // view runs f on what is stored at this moment.
@@ -14,13 +15,13 @@ func (d *Disk) view(f func(look) error) error {
 	return d.viewOver(nil, f)
 }
 
-// viewOver is view with another head, if there is one.
-func (d *Disk) viewOver(head *layer, f func(look) error) error {
+// viewOver is view with other layers, if there are any, in place of the head.
+func (d *Disk) viewOver(news []*layer, f func(look) error) error {
 	for {
 		s := d.state.Load()
 		layers := s.layers()
-		if head != nil {
-			layers[0] = head
+		if news != nil {
+			layers = slices.Concat(news, layers[1:])
 		}
 		done := false
 		err := d.base.view(func(base rows) error {

@@ -52,7 +52,7 @@ func (r row) before(o row) bool {
 type layer = btree.BTreeG[row]
 
 func newLayer() *layer {
-	return btree.NewBTreeGOptions(row.before, btree.Options{NoLocks: true, Degree: 16})
+	return btree.NewBTreeGOptions(row.before, btree.Options{NoLocks: true, Degree: 8})
 }
 
 // rows is all tables at one moment.
