@@ -17,6 +17,10 @@ import (
 // a sync; it gets a file of its own at once, as all do of a relaxed Disk.
 const maxInline = 256 << 10
 
+// maxInMemory is up to how many bytes a body is held until all of it is known. A
+// larger one goes to its file as it arrives.
+const maxInMemory = 512 << 10
+
 // body is the bytes of an Item on their way in.
 type body struct {
 	digest Digest
@@ -51,7 +55,7 @@ func (d *Disk) fill(b *body, in *incoming, o *Object, item Item) error {
 		return err
 	}
 	var f file
-	if !whole || d.opt.Relaxed {
+	if in.size > maxInline || d.opt.Relaxed {
 		if f, b.file, err = d.blobs.createTmp(); err != nil {
 			return err
 		}
@@ -151,15 +155,15 @@ func (in *incoming) add(p []byte) {
 	in.size += int64(len(p))
 }
 
-// readInto reads up to maxInline bytes and says whether that is all.
+// readInto reads up to maxInMemory bytes and says whether that is all.
 func (in *incoming) readInto(buf *[]byte, r io.Reader) (whole bool, err error) {
 	p := (*buf)[:0]
 	for {
 		if len(p) == cap(p) {
-			if len(p) > maxInline {
+			if len(p) > maxInMemory {
 				break
 			}
-			p = append(make([]byte, 0, min(4*cap(p), maxInline+1)), p...)
+			p = append(make([]byte, 0, min(4*cap(p), maxInMemory+1)), p...)
 		}
 		n, err := r.Read(p[len(p):cap(p)])
 		p = p[:len(p)+n]
