@@ -170,6 +170,13 @@ type boltRows struct {
 	tx      *bbolt.Tx
 	buckets [tables]*bbolt.Bucket // that were asked for
 	file    *bbolt.Info           // where it is mapped, once that was asked for
+	recent  [4]answer             // of get, in turn: a change asks for the same rows again
+	asked   int
+}
+
+type answer struct {
+	row
+	err error
 }
 
 func (b *boltRows) bucket(t table) (*bbolt.Bucket, error) {
@@ -184,6 +191,18 @@ func (b *boltRows) bucket(t table) (*bbolt.Bucket, error) {
 }
 
 func (b *boltRows) get(t table, key string) ([]byte, error) {
+	for _, a := range b.recent[:min(b.asked, len(b.recent))] {
+		if a.table == t && a.key == key {
+			return a.value, a.err
+		}
+	}
+	value, err := b.find(t, key)
+	b.recent[b.asked%len(b.recent)] = answer{row{table: t, key: key, value: value}, err}
+	b.asked++
+	return value, err
+}
+
+func (b *boltRows) find(t table, key string) ([]byte, error) {
 	bucket, err := b.bucket(t)
 	if err != nil {
 		return nil, err
