@@ -158,7 +158,8 @@ func readWhole(d *Disk, name string, stream bool) error {
 	return err
 }
 
-// TestRottenBlobs flips a bit in a tenth of TINTYPE_ROT blobs.
+// TestRottenBlobs flips a bit in a tenth of TINTYPE_ROT blobs: none of those is read,
+// and Scrub finds them and no other.
 func TestRottenBlobs(t *testing.T) {
 	d := openTest(t, t.TempDir(), newClock(), Options{Relaxed: true})
 	defer d.Close()
@@ -194,6 +195,16 @@ func TestRottenBlobs(t *testing.T) {
 			t.Errorf("%q: %v, %v", name, err, whole)
 		}
 	}
+	found, err := d.Scrub(false, func(int64, int64) {})
+	if err != nil || len(found.Damaged) != len(rotten) || found.Blobs != int64(len(bodies)) {
+		t.Errorf("Scrub: %d damaged of %d blobs, %v; %d are rotten", len(found.Damaged), found.Blobs, err, len(rotten))
+	}
+	for _, dm := range found.Damaged {
+		if len(dm.Names) != 1 || !rotten[dm.Names[0]] {
+			t.Errorf("Scrub: %v is damaged: %s", dm.Names, dm.Why)
+		}
+	}
+	t.Logf("%d of %d blobs rotten, %d found", len(rotten), len(bodies), len(found.Damaged))
 }
 
 // flipBit changes one bit of a file.
