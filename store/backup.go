@@ -243,7 +243,11 @@ func readSpooled(in *bufio.Reader) (o Object, names int, err error) {
 
 // backupBlob writes a blob and a ledger. false: it is damaged.
 func (d *Disk) backupBlob(out *tar.Writer, entry string, o Object, record []byte) (bool, error) {
-	f, err := d.fs.Open(d.blobs.path(o.Digest, o.Size))
+	f, err := d.bytesOf(o.Digest, o.Size)
+	if errors.Is(err, ErrDamaged) && !errors.Is(err, ErrIndex) {
+		d.damaged(o, err)
+		return false, nil
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		d.damaged(o, fmt.Errorf("%w: no file of %v", ErrDamaged, o.Digest))
 		return false, nil

@@ -52,6 +52,16 @@ func parsePath(file string) (Digest, int64, error) {
 	return d, n, nil
 }
 
+// has says whether a blob has a file.
+func (b *blobs) has(d Digest, size int64) bool {
+	f, err := b.fs.Open(b.path(d, size))
+	if err != nil {
+		return false
+	}
+	f.Close()
+	return true
+}
+
 // createTmp makes a file in tmp/.
 func (b *blobs) createTmp() (file, string, error) {
 	for {

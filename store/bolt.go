@@ -21,17 +21,12 @@ import (
 type index interface {
 	// view runs f on one state. What a damaged file does to f is ErrDamaged.
 	view(f func(rows) error) error
-	// commit changes rows and forces that to the disk. It may do so in several steps,
-	// in the order of the rows. noSpace of its error: nothing is lost, try again.
-	commit(each func(put func(row) error) error) error
+	// commit changes rows and forces that to the disk: first all at once, with or before
+	// the others, which may take several steps, in their order. noSpace of its error:
+	// nothing is lost, try again.
+	commit(first []row, each func(put func(row) error) error) error
 	close() error
 }
-
-// format is the version of everything below a Disk's directory. A newer one is
-// refused; for an older one the index is made anew.
-const format = 2
-
-const indexName = "meta.db"
 
 // commitRows is how many rows go into one transaction. bbolt splits a page only
 // when it commits, so that beyond some 10,000 it slows down.
@@ -87,7 +82,7 @@ func (b boltIndex) view(f func(rows) error) (err error) {
 	return b.db.View(func(tx *bbolt.Tx) error { return f(&boltRows{tx: tx}) })
 }
 
-func (b boltIndex) commit(each func(put func(row) error) error) (err error) {
+func (b boltIndex) commit(first []row, each func(put func(row) error) error) (err error) {
 	defer faults(&err)()
 	b.writing.Lock()
 	defer b.writing.Unlock()
@@ -106,13 +101,21 @@ func (b boltIndex) commit(each func(put func(row) error) error) (err error) {
 		tx, n = nil, 0
 		return commitError(err)
 	}
-	err = each(func(r row) error {
+	put := func(r row) error {
 		if tx == nil {
 			if tx, err = b.db.Begin(true); err != nil {
 				return err
 			}
 		}
-		if err := putRow(tx, r); err != nil {
+		return putRow(tx, r)
+	}
+	for _, r := range first {
+		if err := put(r); err != nil {
+			return err
+		}
+	}
+	err = each(func(r row) error {
+		if err := put(r); err != nil {
 			return err
 		}
 		if n++; n < commitRows {
@@ -318,63 +321,4 @@ func (c *boltCursor) here(k, v []byte) (row, bool, error) {
 	}
 	c.last = string(k)
 	return row{table: c.table, key: c.last, value: value}, true, nil
-}
-
-// makeIndex makes an empty index: under another name first, since a half-made
-// file would be taken for a damaged one.
-func makeIndex(dir, path string) error {
-	fresh, err := initIndex(dir)
-	defer os.Remove(fresh)
-	if err == nil {
-		// unlike a rename, a link never replaces the index of who was faster
-		err = os.Link(fresh, path)
-	}
-	if _, missing := os.Stat(path); err != nil && missing != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// initIndex makes an empty index under a name of its own in tmp/.
-func initIndex(dir string) (path string, err error) {
-	file, err := os.CreateTemp(filepath.Join(dir, "tmp"), indexName)
-	if err != nil {
-		return "", err
-	}
-	path = file.Name()
-	file.Close()
-	b, err := openBolt(path)
-	if err != nil {
-		return path, err
-	}
-	err = b.db.Update(func(tx *bbolt.Tx) error {
-		for t := range tables {
-			if _, err := tx.CreateBucket([]byte{'0' + byte(t)}); err != nil {
-				return err
-			}
-		}
-		return errors.Join(
-			putRow(tx, row{table: tableMeta, key: keyFormat, value: binary.AppendUvarint(nil, format)}),
-			putRow(tx, row{table: tableMeta, key: keyApplied, value: binary.AppendUvarint(nil, 0)}),
-			putRow(tx, row{table: tableMeta, key: keyStats, value: Stats{}.pack()}))
-	})
-	return path, errors.Join(err, b.close())
-}
-
-// checkFormat returns errRebuild for an index of an earlier format.
-func (b boltIndex) checkFormat(path string) (err error) {
-	defer faults(&err)()
-	return b.db.View(func(tx *bbolt.Tx) error {
-		if meta := tx.Bucket([]byte("meta")); meta != nil && meta.Get([]byte(keyFormat)) != nil {
-			return fmt.Errorf("%w has format 1", errRebuild)
-		}
-		value, err := (&boltRows{tx: tx}).get(tableMeta, keyFormat)
-		if err != nil {
-			return fmt.Errorf("%w: %s is not an index of tintype", ErrDamaged, path)
-		}
-		if v, _ := binary.Uvarint(value); v != format {
-			return fmt.Errorf("store: %s has format %d, this version of tintype reads %d", path, v, format)
-		}
-		return nil
-	})
 }

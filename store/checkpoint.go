@@ -13,6 +13,8 @@ type job struct {
 	frozen    *layer
 	seq       uint64     // of the last frame in it
 	segments  []*segment // that have its frames
+	useless   []*segment // that have none, from an earlier run
+	over      []string   // segments that need not stay any more, their paths
 	owed      int64      // bytes of bodies in it
 	unsynced  bool       // the segment is not on the disk yet
 	recovered bool       // by a start after an unclean stop
@@ -29,12 +31,22 @@ type plan struct {
 	told    map[Digest]*telling // what ledgers are told
 	dead    map[Digest]int64    // blobs without a name, and their size
 	useless []string            // staged files that nothing names
-	mended  map[Digest][]byte   // new blobs that take the place of damaged ones: the ledgers of those
-	rows    []row               // for the index, besides those of the layer
+	mended  map[Digest][]byte   // ledgers that new files of old blobs begin with
+	first   []row               // for the index, before those of the layer and all at once
+
+	bodiless map[Digest]bool // dead blobs without a file
+	over     []string        // segments that need not stay any more
+}
+
+func newPlan() *plan {
+	return &plan{place: make(map[Digest]*spot), told: make(map[Digest]*telling), dead: make(map[Digest]int64),
+		mended: make(map[Digest][]byte), bodiless: make(map[Digest]bool)}
 }
 
 type telling struct {
 	size    int64
+	times   int
+	name    string // of the last time
 	records []byte
 }
 
@@ -44,6 +56,7 @@ func (p *plan) tell(op byte, o Object) {
 		t = &telling{size: o.Size}
 		p.told[o.Digest] = t
 	}
+	t.times, t.name = t.times+1, o.Name
 	t.records = appendRecord(t.records, op, o)
 }
 
@@ -52,6 +65,13 @@ func (p *plan) tell(op byte, o Object) {
 // well, and the whole can be done again: after a stop at any point, or for want
 // of room.
 func (d *Disk) checkpoint(j *job) error {
+	if d.opt.Relaxed && !j.recovered {
+		for _, s := range j.segments {
+			if err := s.file.Truncate(s.end); err != nil {
+				return err
+			}
+		}
+	}
 	if j.unsynced {
 		if err := d.syncRelaxed(j.segments[0]); err != nil {
 			return err
@@ -66,14 +86,14 @@ func (d *Disk) checkpoint(j *job) error {
 	d.files.Lock()
 	defer d.files.Unlock()
 	d.blobs.torn = j.recovered
-	p, err := d.plan(j.frozen)
+	p, err := d.plan(j)
 	if err != nil {
 		return err
 	}
 	if err := d.carryOut(p); err != nil {
 		return err
 	}
-	if err := d.commitRows(j, p.rows); err != nil {
+	if err := d.commitRows(j, p.first); err != nil {
 		return err
 	}
 	for _, path := range p.useless { // last: by them a start knows a frame for whole
@@ -81,7 +101,8 @@ func (d *Disk) checkpoint(j *job) error {
 			d.opt.Log.Warn("cannot remove an upload that nothing names", "err", err)
 		}
 	}
-	if j.recovered { // they are removed
+	j.over = p.over
+	if j.recovered || d.opt.Relaxed { // they are removed, or stay
 		return nil
 	}
 	for _, s := range j.segments {
@@ -93,19 +114,14 @@ func (d *Disk) checkpoint(j *job) error {
 }
 
 // commitRows brings the rows of a layer into the index, and says up to which frame.
-func (d *Disk) commitRows(j *job, more []row) error {
-	return d.base.commit(func(put func(row) error) (err error) {
+func (d *Disk) commitRows(j *job, first []row) error {
+	return d.base.commit(first, func(put func(row) error) (err error) {
 		j.frozen.Scan(func(r row) bool {
 			if r.table != tableStaged {
 				err = put(r)
 			}
 			return err == nil
 		})
-		for _, r := range more {
-			if err == nil {
-				err = put(r)
-			}
-		}
 		if err != nil {
 			return err
 		}
@@ -114,8 +130,8 @@ func (d *Disk) commitRows(j *job, more []row) error {
 }
 
 // plan compares what is frozen with the index.
-func (d *Disk) plan(frozen *layer) (*plan, error) {
-	p := &plan{place: make(map[Digest]*spot), told: make(map[Digest]*telling), dead: make(map[Digest]int64), mended: make(map[Digest][]byte)}
+func (d *Disk) plan(j *job) (*plan, error) {
+	p, frozen := newPlan(), j.frozen
 	err := d.base.view(func(base rows) (err error) {
 		frozen.Scan(func(r row) bool {
 			switch r.table {
@@ -133,7 +149,10 @@ func (d *Disk) plan(frozen *layer) (*plan, error) {
 		if err != nil {
 			return err
 		}
-		return d.planDoomed(p, look{rows: stack{[]*layer{frozen}, base}})
+		if err := d.planDoomed(p, look{rows: stack{[]*layer{frozen}, base}}); err != nil || !d.opt.Relaxed {
+			return err
+		}
+		return d.planResidents(p, j, base)
 	})
 	return p, err
 }
@@ -200,7 +219,7 @@ func (d *Disk) planMending(p *plan, r row, base rows) error {
 func (d *Disk) planDoomed(p *plan, now look) error {
 	if d.pinned > 0 {
 		for digest, size := range p.dead {
-			p.rows = append(p.rows, row{table: tableDoomed, key: string(digest[:]), value: packBlob(1, size)})
+			p.first = append(p.first, row{table: tableDoomed, key: string(digest[:]), value: packBlob(1, size)})
 		}
 		p.dead = nil
 		return nil
@@ -219,7 +238,7 @@ func (d *Disk) planDoomed(p *plan, now look) error {
 		if err != nil {
 			return err
 		}
-		p.rows = append(p.rows, row{table: tableDoomed, key: r.key})
+		p.first = append(p.first, row{table: tableDoomed, key: r.key})
 	}
 	return err
 }
@@ -228,8 +247,10 @@ func (d *Disk) planDoomed(p *plan, now look) error {
 func (d *Disk) carryOut(p *plan) error {
 	for digest := range p.dead { // first, for the room
 		d.opt.Cache.remove(digest)
-		if err := d.blobs.remove(digest, p.dead[digest]); err != nil {
-			return err
+		if !p.bodiless[digest] {
+			if err := d.blobs.remove(digest, p.dead[digest]); err != nil {
+				return err
+			}
 		}
 		delete(p.told, digest)
 	}

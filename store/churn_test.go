@@ -161,7 +161,7 @@ func readWhole(d *Disk, name string, stream bool) error {
 // TestRottenBlobs flips a bit in a tenth of TINTYPE_ROT blobs: none of those is read,
 // and Scrub finds them and no other.
 func TestRottenBlobs(t *testing.T) {
-	d := openTest(t, t.TempDir(), newClock(), Options{Relaxed: true})
+	d := openTest(t, t.TempDir(), newClock(), Options{})
 	defer d.Close()
 	r := rand.New(rand.NewPCG(5, 5))
 	bodies := make(map[string]string)

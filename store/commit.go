@@ -38,8 +38,8 @@ func ask[T any](d *Disk, to chan<- T, question T, answer <-chan error) error {
 
 var errClosed = errors.New("store: closed")
 
-// Flush waits until everything that has been acknowledged is in the index and in
-// blob files, and the journal empty but for what came meanwhile.
+// Flush waits until everything that has been acknowledged is in the index, and at its
+// place, and the journal empty but for what stays or came meanwhile.
 func (d *Disk) Flush() error {
 	done := make(chan error, 1)
 	return ask(d, d.flushes, done, done)

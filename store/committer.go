@@ -6,8 +6,10 @@ import (
 )
 
 const (
-	// checkpointAfter is how long a quiet store leaves changes in the journal.
+	// checkpointAfter is how long a quiet store keeps changes from the index. A relaxed
+	// Disk's checkpoint begins another segment, which may stay for long.
 	checkpointAfter = 3 * time.Second
+	relaxedAfter    = 20 * time.Second
 	// checkpointRows begins a checkpoint before the news take much memory, some 300
 	// bytes each.
 	checkpointRows = 40_000
@@ -105,7 +107,7 @@ func (c *committer) syncLater() {
 // syncRelaxed forces the frames of a segment to the disk, and first the files that
 // they name.
 func (d *Disk) syncRelaxed(s *segment) error {
-	d.later.add("", d.blobs.tmp())
+	d.later.add("", d.blobs.tmp(), d.journal.dir)
 	if err := d.later.sync(); err != nil {
 		return err
 	}
@@ -119,9 +121,12 @@ func (c *committer) checkpointIfDue() {
 		return
 	}
 	if c.job == nil {
-		head := c.state.Load().head
+		head, after := c.state.Load().head, checkpointAfter
+		if c.opt.Relaxed {
+			after = relaxedAfter
+		}
 		due := len(c.waiting) > 0 || c.journal.head != nil && c.journal.head.end >= segmentSize || head.Len() >= checkpointRows ||
-			!c.since.IsZero() && time.Since(c.since) >= checkpointAfter
+			!c.since.IsZero() && time.Since(c.since) >= after
 		if !due || head.Len() == 0 {
 			return
 		}
@@ -159,11 +164,29 @@ func (c *committer) finished(r checkpointed) {
 	c.job, c.applied = nil, r.seq
 	c.publish(func(s *state) { s.frozen, s.epoch = nil, s.epoch+1 })
 	c.journal.owed.Add(-r.owed)
-	for _, s := range r.segments {
-		if err := c.fail(c.journal.release(s, r.recovered)); err != nil {
-			c.opt.Log.Warn("cannot remove a part of the journal", "err", err)
+	if err := c.fail(c.letGo(r.job)); err != nil {
+		c.opt.Log.Warn("cannot remove a part of the journal", "err", err)
+	}
+}
+
+// letGo frees the segments of a checkpoint that is done, and those that it has made
+// free, the oldest first.
+func (c *committer) letGo(j *job) error {
+	var errs []error
+	for _, s := range j.segments {
+		if c.opt.Relaxed {
+			errs = append(errs, s.retire())
+		} else {
+			errs = append(errs, c.journal.release(s, j.recovered))
 		}
 	}
+	for _, s := range j.useless {
+		errs = append(errs, c.journal.release(s, true))
+	}
+	for _, path := range j.over {
+		errs = append(errs, c.fs.Remove(path), c.fs.SyncDir(c.journal.dir))
+	}
+	return errors.Join(errs...)
 }
 
 // answer tells who waits for a checkpoint that it is done, or has failed.

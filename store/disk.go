@@ -127,7 +127,7 @@ func newDisk(dir string, files fileSystem, base index, opt Options) *Disk {
 	d := &Disk{
 		opt: opt, dir: dir, fs: files, base: base,
 		blobs:   &blobs{dir: dir, fs: files, changed: unsynced{fs: files}},
-		journal: &journal{fs: files, dir: filepath.Join(dir, "journal")},
+		journal: &journal{relaxed: opt.Relaxed, fs: files, dir: filepath.Join(dir, "journal")},
 		later:   &unsynced{fs: files},
 		reserve: reserveOf(files),
 		queue:   make(chan *request, maxGroup),

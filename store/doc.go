@@ -46,6 +46,13 @@
 //	body:    version u8 | op u8 ('+', '-') | name, uvarint length first | row
 //	row:     fields: tag u8, uvarint length, value                (row.go)
 //
+// A relaxed Disk leaves small blobs in the journal, where they came (resident.go): most
+// of them end there, a whole segment of them at about the same time, and never cost a
+// file. A segment stays until no blob is in it, nor in one before it, so that the
+// journal has everything that happened to those that it has. What gets a second
+// name, or changes, moves to a file with a ledger, and so do those that are left where
+// more than half of what stays is for nothing.
+//
 // The ledgers hold everything that meta.db holds about pictures, so [Rebuild]
 // makes the index anew from ledgers and journal. Rows in the index carry a CRC-32C
 // over their key and value, since bbolt has no checksum of its own, and a row that
@@ -66,7 +73,7 @@
 //	  sync      of all of that at once
 //	  index     the rows, and the number of the last frame they come from
 //	  release   the segment gets another ID, so that its frames are none, and is used
-//	            again
+//	            again; a relaxed Disk's stays, and what need not stay any more goes
 //
 // Everything up to the last step is in the journal as well and can be done again,
 // so that a stop at any point costs nothing: the next start reads the frames behind

@@ -29,6 +29,7 @@ import (
 // those between it and what the index has count.
 const (
 	segmentMagic  = "ttjournl"
+	segmentFormat = 2
 	frameMagic    = "ttframe\n"
 	frameAlign    = 4 << 10
 	frameHeader   = 8 + 16 + 8 + 4 + 8 + 4 + 4
@@ -117,14 +118,14 @@ func framed(size int64) int64 { return (size + frameEnd + frameAlign - 1) / fram
 
 func appendSegmentHeader(b []byte, id [16]byte) []byte {
 	b = append(b, segmentMagic...)
-	b = append(b, format)
+	b = append(b, segmentFormat)
 	b = append(b, id[:]...)
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
 func parseSegmentHeader(b []byte) (id [16]byte, ok bool) {
 	const n = len(segmentMagic) + 1 + len(id)
-	if len(b) < n+4 || string(b[:8]) != segmentMagic || b[8] != format ||
+	if len(b) < n+4 || string(b[:8]) != segmentMagic || b[8] != segmentFormat ||
 		binary.LittleEndian.Uint32(b[n:]) != crc32.Checksum(b[:n], castagnoli) {
 		return id, false
 	}

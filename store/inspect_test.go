@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"testing"
 )
 
@@ -47,14 +48,62 @@ func inspect(d *Disk) (wrong []string) {
 		}
 	}
 	for t := range table(tables) {
-		if t != tableNames && t != tableMeta && !maps.Equal(got[t], want[t]) {
+		if t != tableNames && t != tableMeta && t != tableResidents && t != tableSegments && !maps.Equal(got[t], want[t]) {
 			bad("table %d is %q, want %q", t, got[t], want[t])
 		}
 	}
 	if stats != told {
 		bad("counters are %+v, want %+v", told, stats)
 	}
-	return append(wrong, inspectFiles(d, named)...)
+	residents, more := inspectResidents(d, named)
+	return slices.Concat(wrong, more, inspectFiles(d, named, residents))
+}
+
+// inspectResidents compares what stays in the journal with the name that each blob there
+// should have.
+func inspectResidents(d *Disk, named map[Digest]map[string]Object) (residents map[Digest]bool, wrong []string) {
+	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	residents, live := make(map[Digest]bool), make(map[uint64]int64)
+	leaving := make(map[uint64]bool)
+	err := d.view(func(l look) error {
+		stays, err := l.stays()
+		for _, s := range stays {
+			leaving[s.segment] = s.leaving
+			live[s.segment] -= s.live
+			f, err := d.fs.Open(d.journal.path(s.segment))
+			if err != nil {
+				return err
+			}
+			f.Close()
+		}
+		cur := l.cursor(tableResidents)
+		r, ok, err2 := cur.seek("")
+		for ; err2 == nil && ok; r, ok, err2 = cur.next() {
+			digest := Digest([]byte(r.key))
+			at, _, err := l.resident(digest)
+			if err != nil {
+				return err
+			}
+			residents[digest] = !leaving[at.segment]
+			live[at.segment] += at.size + 1
+			if _, ok := named[digest][at.name]; !ok || len(named[digest]) != 1 {
+				bad("%v stays as %q, has %d names", digest, at.name, len(named[digest]))
+			}
+			if data, err := d.journal.spot(at).readBody(); err != nil || Sum(data) != digest {
+				bad("%v stays, read %d bytes, %v", digest, len(data), err)
+			}
+		}
+		return errors.Join(err, err2)
+	})
+	for segment, n := range live {
+		if n != 0 {
+			bad("segment %d has %d bytes of residents more than it says", segment, n)
+		}
+	}
+	if err != nil {
+		bad("residents: %v", err)
+	}
+	return residents, wrong
 }
 
 // allRows returns the tables of the index and its counters.
@@ -79,11 +128,17 @@ func allRows(d *Disk) (got [tables]map[string]string, told Stats, err error) {
 
 // inspectFiles compares blob files and their ledgers with the names that each blob
 // should have.
-func inspectFiles(d *Disk, named map[Digest]map[string]Object) (wrong []string) {
+func inspectFiles(d *Disk, named map[Digest]map[string]Object, residents map[Digest]bool) (wrong []string) {
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	seen := make(map[Digest]bool)
 	err := d.blobs.walk(func(digest Digest, size int64, path string) error {
 		seen[digest] = true
+		if stays, ok := residents[digest]; ok {
+			if stays {
+				bad("%s stays in the journal as well", path)
+			}
+			return nil
+		}
 		if named[digest] == nil {
 			bad("nothing names %s", path)
 			return nil
@@ -111,7 +166,7 @@ func inspectFiles(d *Disk, named map[Digest]map[string]Object) (wrong []string) 
 		bad("blobs: %v", err)
 	}
 	for digest := range named {
-		if !seen[digest] {
+		if _, ok := residents[digest]; !seen[digest] && !ok {
 			bad("no file of %v, which has %d names", digest, len(named[digest]))
 		}
 	}
@@ -125,12 +180,15 @@ func names(objs []Object) (names []string) {
 	return names
 }
 
-// leftOver returns the files of tmp/ and of the journal.
-func leftOver(d *Disk) (paths []string, err error) {
+// leftOver returns the files of tmp/ and of the journal, but for segments that stay.
+func leftOver(d *Disk, stays ...*stay) (paths []string, err error) {
 	for _, dir := range [...]string{d.blobs.tmp(), d.journal.dir} {
 		entries, listErr := d.fs.List(dir)
 		err = errors.Join(err, listErr)
 		for _, e := range entries {
+			if slices.ContainsFunc(stays, func(s *stay) bool { return d.journal.path(s.segment) == dir+"/"+e.Name() }) {
+				continue
+			}
 			paths = append(paths, dir+"/"+e.Name())
 		}
 	}

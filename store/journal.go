@@ -4,9 +4,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 )
@@ -22,17 +24,19 @@ const (
 )
 
 // journal is the files of changes that are acknowledged and not in the index yet:
-// frames one behind the other in segments, which are used again and again. A
-// segment is longer than its frames, and what is behind them is on the disk as well:
+// frames one behind the other in segments. Those of a durable Disk are used again and
+// again, and longer than their frames, and what is behind them is on the disk as well:
 // so fdatasync has to write nothing but the frame. One goroutine calls its methods,
 // but for readBody.
 type journal struct {
+	relaxed bool
+
 	fs   fileSystem
 	dir  string
 	seq  uint64       // of the last frame
 	head *segment     // where the next frame goes; nil before the first
 	free []*segment   // to be used again
-	made int          // segments, ever
+	made uint64       // number of the newest segment
 	owed atomic.Int64 // bytes of bodies in it, to be written once more
 
 	buf []byte // of the frame that is being made
@@ -62,6 +66,9 @@ type spot struct {
 
 	file   string // its path; empty: they are in the segment
 	record uint32 // checksum of the record behind the bytes in the file; 0: not known
+
+	fs    fileSystem
+	stays string // path of a segment that stays, which has them
 }
 
 // errMoved is returned by readBody when the segment has been used again: the blob
@@ -73,16 +80,40 @@ func (s *spot) readBody() ([]byte, error) { return s.appendBody(make([]byte, 0, 
 
 // appendBody is readBody into a buffer, which has nothing in it.
 func (s *spot) appendBody(data []byte) ([]byte, error) {
-	s.segment.mu.RLock()
-	defer s.segment.mu.RUnlock()
-	if s.segment.first != s.first {
-		return nil, errMoved
-	}
 	data = slices.Grow(data, int(s.size))[:s.size]
-	if _, err := s.segment.file.ReadAt(data, s.offset); err != nil {
-		return nil, fmt.Errorf("store: read journal: %w", err)
+	if err := s.read(data); err != nil {
+		return nil, err
 	}
 	return data, checkBytes(data, s.crc)
+}
+
+func (s *spot) read(data []byte) (err error) {
+	var from io.ReaderAt
+	if s.stays != "" {
+		f, err := s.fs.Open(s.stays)
+		if errors.Is(err, fs.ErrNotExist) {
+			return errMoved
+		}
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		from = f
+	} else {
+		s.segment.mu.RLock()
+		defer s.segment.mu.RUnlock()
+		if s.segment.first != s.first {
+			return errMoved
+		}
+		from = s.segment.file
+	}
+	if _, err = from.ReadAt(data, s.offset); err == io.EOF {
+		return fmt.Errorf("%w: the journal ends early", ErrDamaged)
+	}
+	if err != nil {
+		return fmt.Errorf("store: read journal: %w", err)
+	}
+	return nil
 }
 
 // append writes f as the next frame and returns where its bodies begin in the head.
@@ -93,11 +124,7 @@ func (j *journal) append(f *frame) (bodiesAt int64, err error) {
 	}
 	s := j.head
 	j.buf = f.appendTo(j.buf[:0], s.id, j.seq+1)
-	need := s.end + int64(len(j.buf))
-	if len(f.bodies) > 0 {
-		need += lastRoom
-	}
-	if err := s.grow(need); err != nil {
+	if err := j.makeRoom(s, f); err != nil {
 		return 0, err
 	}
 	if _, err := s.file.WriteAt(j.buf, s.end); err != nil {
@@ -110,6 +137,18 @@ func (j *journal) append(f *frame) (bodiesAt int64, err error) {
 		j.buf = nil
 	}
 	return at, nil
+}
+
+// makeRoom sees to it that the buffered frame fits.
+func (j *journal) makeRoom(s *segment, f *frame) error {
+	if j.relaxed {
+		return nil
+	}
+	need := s.end + int64(len(j.buf))
+	if len(f.bodies) > 0 {
+		need += lastRoom
+	}
+	return s.grow(need)
 }
 
 // maxBuffer is the longest buffer that is kept for the next frame.
@@ -135,6 +174,10 @@ func (j *journal) begin() error {
 	return nil
 }
 
+func (j *journal) path(segment uint64) string {
+	return filepath.Join(j.dir, strconv.FormatUint(segment, 10))
+}
+
 func (j *journal) makeSegment() (*segment, error) {
 	if err := j.fs.Mkdir(j.dir); err != nil {
 		return nil, err
@@ -143,7 +186,7 @@ func (j *journal) makeSegment() (*segment, error) {
 	rand.Read(s.id[:])
 	for {
 		j.made++
-		s.path = filepath.Join(j.dir, fmt.Sprint(j.made))
+		s.path = j.path(j.made)
 		f, err := j.fs.Create(s.path)
 		if errors.Is(err, fs.ErrExist) { // of an earlier run, and still needed
 			continue
@@ -154,11 +197,17 @@ func (j *journal) makeSegment() (*segment, error) {
 		s.file = f
 		break
 	}
-	err := s.grow(segmentStep)
+	var err error
+	if !j.relaxed {
+		err = s.grow(segmentStep)
+	}
 	if err == nil {
 		_, err = s.file.WriteAt(appendSegmentHeader(nil, s.id), 0)
 	}
-	if err := errors.Join(err, s.file.Sync(), syncDirs(j.fs, j.dir, filepath.Dir(j.dir))); err != nil {
+	if err == nil && !j.relaxed {
+		err = errors.Join(s.file.Sync(), syncDirs(j.fs, j.dir, filepath.Dir(j.dir)))
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.drop(j.fs))
 	}
 	return s, nil
@@ -225,6 +274,14 @@ func (s *segment) discard(fs fileSystem) error {
 	defer s.mu.Unlock()
 	s.first = 0 // no spot has it
 	return s.drop(fs)
+}
+
+// retire closes a segment that stays, for which readers have another spot by now.
+func (s *segment) retire() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.first = 0
+	return s.file.Close()
 }
 
 // close removes the segments, which must not be needed any more.

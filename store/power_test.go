@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -104,8 +105,8 @@ func (m *modelIndex) snapshot() *layer {
 
 func (m *modelIndex) view(f func(rows) error) error { return f(modelRows{m.snapshot()}) }
 
-func (m *modelIndex) commit(each func(put func(row) error) error) error {
-	var step []row
+func (m *modelIndex) commit(first []row, each func(put func(row) error) error) error {
+	step := slices.Clone(first)
 	flush := func() error {
 		if len(step) == 0 {
 			return nil

@@ -118,7 +118,12 @@ func (d *Disk) Open(name string) (Object, Blob, error) {
 }
 
 // openBlob opens the bytes of o, which are staged where at is not nil.
-func (d *Disk) openBlob(o Object, at *spot) (Blob, error) {
+func (d *Disk) openBlob(o Object, at *spot) (_ Blob, err error) {
+	if at == nil {
+		if at, err = d.residentSpot(o.Digest); err != nil {
+			return nil, err
+		}
+	}
 	if at != nil && at.file == "" {
 		data, err := at.readBody()
 		if err != nil {
@@ -128,7 +133,7 @@ func (d *Disk) openBlob(o Object, at *spot) (Blob, error) {
 		return memory{bytes.NewReader(data), data}, nil
 	}
 	var f file
-	err := fs.ErrNotExist
+	err = fs.ErrNotExist
 	if at != nil {
 		f, err = d.fs.Open(at.file)
 	}

@@ -74,7 +74,7 @@ func (d *Disk) reindex() error {
 	if err := d.blobs.flatten(); err != nil {
 		return err
 	}
-	frames, _, err := d.journal.read(0)
+	frames, _, err := d.journal.read(0, nil)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (d *Disk) reindex() error {
 		return err
 	}
 	// what the index has now must not be played again
-	return d.base.commit(func(put func(row) error) error {
+	return d.base.commit(nil, func(put func(row) error) error {
 		return put(row{table: tableMeta, key: keyApplied, value: binary.AppendUvarint(nil, seq)})
 	})
 }
@@ -109,7 +109,7 @@ func (d *Disk) reindex() error {
 // planNews makes blob files of what the journal has, and tells ledgers of the names
 // gained there.
 func (d *Disk) planNews(news *layer) (p *plan, err error) {
-	p = &plan{place: make(map[Digest]*spot), told: make(map[Digest]*telling)}
+	p = newPlan()
 	news.Ascend(row{table: tableNames}, func(r row) bool {
 		var o Object
 		if r.table != tableNames {
@@ -254,7 +254,7 @@ func (d *Disk) changeBase(f func(*change) error) error {
 		return err
 	}
 	c.write(tableMeta, keyStats, c.stats.pack())
-	return d.base.commit(func(put func(row) error) (err error) {
+	return d.base.commit(nil, func(put func(row) error) (err error) {
 		c.news.Scan(func(r row) bool {
 			err = put(r)
 			return err == nil

@@ -34,57 +34,27 @@ func openDir(dir string) (*osFiles, error) {
 	return files, nil
 }
 
-// openIndex opens meta.db, and makes it in a directory without blobs. errRebuild:
-// it is missing although there are blobs, or of an earlier format.
-func openIndex(dir string) (boltIndex, error) {
-	path := filepath.Join(dir, indexName)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		switch empty, err := holdsNothing(dir); {
-		case err != nil:
-			return boltIndex{}, err
-		case !empty:
-			return boltIndex{}, fmt.Errorf("%w is missing", errRebuild)
-		}
-		if err := makeIndex(dir, path); err != nil {
-			return boltIndex{}, fmt.Errorf("store: make %s: %w", path, err)
-		}
-	} else if err != nil {
-		return boltIndex{}, fmt.Errorf("store: %w", err)
-	}
-	b, err := openBolt(path)
-	if err != nil {
-		return b, err
-	}
-	if err := b.checkFormat(path); err != nil {
-		return b, errors.Join(err, b.close())
-	}
-	return b, nil
-}
-
-func holdsNothing(dir string) (bool, error) {
-	for _, pattern := range []string{"journal/*", "blobs/*/*"} {
-		if found, err := filepath.Glob(filepath.Join(dir, pattern)); err != nil || len(found) > 0 {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
 // found is a frame that was read back, and where.
 type found struct {
 	logged
 	segment *segment
 	offset  int64
+	size    int64
 }
 
-// read returns the frames behind the applied one, by number, and all segments.
-func (j *journal) read(applied uint64) (frames []found, segments []*segment, err error) {
+// read returns the frames behind the applied one, by number, and all segments but
+// those that are known to have none and to stay.
+func (j *journal) read(applied uint64, stays []*stay) (frames []found, segments []*segment, err error) {
 	entries, err := j.fs.List(j.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
 	for _, e := range entries {
-		s := &segment{path: filepath.Join(j.dir, e.Name()), first: applied + 1}
+		s := &segment{path: filepath.Join(j.dir, e.Name())}
+		j.made = max(j.made, s.number())
+		if slices.ContainsFunc(stays, func(o *stay) bool { return o.segment == s.number() && o.last <= applied }) {
+			continue
+		}
 		if s.file, err = j.fs.Open(s.path); err != nil {
 			return nil, nil, err
 		}
@@ -93,7 +63,9 @@ func (j *journal) read(applied uint64) (frames []found, segments []*segment, err
 		if err != nil {
 			return nil, nil, fmt.Errorf("store: read %s: %w", s.path, err)
 		}
-		frames = append(frames, some...)
+		if frames = append(frames, some...); len(some) > 0 {
+			s.first = some[0].seq
+		}
 	}
 	slices.SortFunc(frames, func(a, b found) int { return cmp.Compare(a.seq, b.seq) })
 	return frames, segments, nil
@@ -132,7 +104,7 @@ func (s *segment) read(applied uint64) (frames []found, err error) {
 		}
 		if f.seq > applied {
 			f.rows = slices.Clone(f.rows)
-			frames = append(frames, found{f, s, at})
+			frames = append(frames, found{f, s, at, size})
 		}
 		at += size
 	}
@@ -157,11 +129,11 @@ func (f found) replay(l *layer, tmp string) error {
 
 // recover brings what is in the journal to its place, and empties tmp/.
 func (c *committer) recover() error {
-	applied, doomed, err := c.known()
+	applied, doomed, stays, err := c.known()
 	if err != nil {
 		return err
 	}
-	frames, segments, err := c.journal.read(applied)
+	frames, segments, err := c.journal.read(applied, stays)
 	if err != nil {
 		return err
 	}
@@ -178,7 +150,7 @@ func (c *committer) recover() error {
 	}
 	if len(frames) > 0 {
 		c.opt.Log.Info("putting in place what was in the journal", "dir", c.dir, "changes", len(frames))
-		if err := c.syncFound(jobs); err != nil {
+		if err := errors.Join(c.cutBehind(frames), c.syncFound(jobs)); err != nil {
 			return err
 		}
 	}
@@ -204,19 +176,22 @@ func (c *committer) recover() error {
 	return nil
 }
 
-// known returns what the index says: the last frame that it has, and whether there are
-// blobs without a name whose files were kept.
-func (c *committer) known() (applied uint64, doomed bool, err error) {
+// known returns what the index says: the last frame that it has, whether there are
+// blobs without a name whose files were kept, and which segments stay.
+func (c *committer) known() (applied uint64, doomed bool, stays []*stay, err error) {
 	err = c.base.view(func(base rows) error {
 		value, err := base.get(tableMeta, keyApplied)
 		if err != nil {
 			return err
 		}
 		applied, _ = binary.Uvarint(value)
-		_, doomed, err = base.cursor(tableDoomed).seek("")
+		if _, doomed, err = base.cursor(tableDoomed).seek(""); err != nil {
+			return err
+		}
+		stays, err = look{rows: base}.stays()
 		return err
 	})
-	return applied, doomed, err
+	return applied, doomed, stays, err
 }
 
 // jobs are the checkpoints of the frames of each segment, as the last run would have
@@ -241,7 +216,7 @@ func (c *committer) jobs(frames []found, segments []*segment, applied uint64) (j
 	last := jobs[len(jobs)-1]
 	for _, s := range segments {
 		if !of[s] {
-			last.segments = append(last.segments, s)
+			last.useless = append(last.useless, s)
 		}
 	}
 	return jobs, nil
@@ -252,7 +227,7 @@ func joined(jobs []*job) *job {
 	all := &job{frozen: newLayer(), recovered: true}
 	for _, j := range jobs {
 		j.frozen.Scan(func(r row) bool { all.frozen.Set(r); return true })
-		all.seq, all.segments = j.seq, append(all.segments, j.segments...)
+		all.seq, all.segments, all.useless = j.seq, append(all.segments, j.segments...), append(all.useless, j.useless...)
 	}
 	return all
 }
@@ -273,6 +248,30 @@ func (c *committer) syncFound(jobs []*job) error {
 		})
 	}
 	return c.later.sync()
+}
+
+// cutBehind cuts segments that may stay behind their last whole frame: the number of
+// what is there will be given again.
+func (c *committer) cutBehind(frames []found) error {
+	if !c.opt.Relaxed {
+		return nil
+	}
+	for _, f := range frames {
+		f.segment.end = f.offset + f.size
+	}
+	for i, f := range frames {
+		if i+1 < len(frames) && frames[i+1].segment == f.segment || f.segment.size == f.segment.end {
+			continue
+		}
+		edit, err := c.fs.Edit(f.segment.path)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(edit.Truncate(f.segment.end), edit.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // whole returns the frames that follow the applied one without a gap. In the journal
@@ -314,7 +313,7 @@ func (d *Disk) filesWhole(f found) bool {
 }
 
 // checksum returns the CRC-32C of the first size bytes.
-func checksum(f file, size int64) (uint32, error) {
+func checksum(f io.ReaderAt, size int64) (uint32, error) {
 	sum := crc32.New(castagnoli)
 	n, err := io.Copy(sum, io.NewSectionReader(f, 0, size))
 	if err == nil && n < size {

@@ -20,8 +20,13 @@ const (
 	// tableDamaged has digest -> size of blobs that were found damaged or missing. Who
 	// puts the same bytes again mends them.
 	tableDamaged
-	// tableStaged has, in layers alone, digest -> where the bytes are that have no
-	// blob file yet.
+	// tableResidents has digest -> where a blob is that stays in the journal.
+	tableResidents
+	// tableSegments has number of the first frame u64 big endian -> a segment that
+	// stays; see stay.
+	tableSegments
+	// tableStaged has, in layers alone, digest -> where the bytes are that have not
+	// come to their place yet.
 	tableStaged
 	tables = int(tableStaged) // those of the index
 )

@@ -164,7 +164,7 @@ func (d *Disk) quarantine(digest Digest, size int64) (why string, err error) {
 
 // compare says what is wrong with the file of a blob; "" for nothing.
 func (d *Disk) compare(digest Digest, size int64) string {
-	f, err := d.fs.Open(d.blobs.path(digest, size))
+	f, err := d.bytesOf(digest, size)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "no file"
 	}
@@ -220,8 +220,9 @@ func (d *Disk) unnamed(remove bool, progress Progress) (n int64, err error) {
 		if err := d.view(func(l look) error {
 			names, named, err := l.blob(digest)
 			doomed, err2 := l.has(tableDoomed, string(digest[:]))
-			useless = (names == 0 || named != size) && !doomed
-			return errors.Join(err, err2)
+			resident, err3 := l.has(tableResidents, string(digest[:])) // it has begun to move out
+			useless = (names == 0 || named != size || resident) && !doomed
+			return errors.Join(err, err2, err3)
 		}); err != nil || !useless {
 			return err
 		}

@@ -12,9 +12,9 @@ import (
 	"sync"
 )
 
-// maxInline is up to how many bytes a body goes through the journal of a durable
-// Disk. A larger one would cost more by being written twice than it saves by sharing
-// a sync; it gets a file of its own at once, as all do of a relaxed Disk.
+// maxInline is up to how many bytes a body goes through the journal. A larger one
+// would cost more by being written twice than it saves by sharing a sync; it gets a
+// file of its own at once.
 const maxInline = 256 << 10
 
 // maxInMemory is up to how many bytes a body is held until all of it is known. A
@@ -55,7 +55,7 @@ func (d *Disk) fill(b *body, in *incoming, o *Object, item Item) error {
 		return err
 	}
 	var f file
-	if in.size > maxInline || d.opt.Relaxed {
+	if in.size > maxInline {
 		if f, b.file, err = d.blobs.createTmp(); err != nil {
 			return err
 		}

@@ -690,14 +690,14 @@ func TestAFailedSyncEndsAllChanges(t *testing.T) {
 func TestANewerFormatIsRefused(t *testing.T) {
 	dir, c := t.TempDir(), newClock()
 	d := openTest(t, dir, c, Options{})
-	err := d.base.commit(func(put func(row) error) error {
+	err := d.base.commit(nil, func(put func(row) error) error {
 		return put(row{table: tableMeta, key: keyFormat, value: []byte{format + 1}})
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.Close()
-	if _, err := OpenDisk(dir, Options{}); err == nil || !strings.Contains(err.Error(), "has format 3") {
+	if _, err := OpenDisk(dir, Options{}); err == nil || !strings.Contains(err.Error(), "has format 4") {
 		t.Errorf("OpenDisk: %v, want the format named", err)
 	}
 }

@@ -133,8 +133,13 @@ func (k *killer) leftOvers() (bad int) {
 	}
 	for i, tier := range []*store.Disk{data.Pictures, data.Cache} {
 		n, err := tier.Stats()
-		if err != nil || int64(len(files[i])) != n.Blobs {
+		// blobs of the cache may stay in its journal
+		if more := int64(len(files[i])) - n.Blobs; err != nil || more > 0 || more < 0 && tier == data.Pictures {
 			k.log("tier %d: %d blob files, %d in the index, %v", i, len(files[i]), n.Blobs, err)
+			bad++
+		}
+		if _, unnamed, err := tier.Collect(time.Time{}, func(int64, int64) {}); err != nil || unnamed > 0 {
+			k.log("tier %d: nothing names %d blob files, %v", i, unnamed, err)
 			bad++
 		}
 	}
