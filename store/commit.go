@@ -101,7 +101,9 @@ func (c *committer) write(g *group) error {
 	if c.since.IsZero() {
 		c.since = time.Now()
 	}
-	c.journal.owed.Add(g.bytes)
+	if !c.opt.Relaxed { // whose bodies stay where they are
+		c.journal.owed.Add(g.bytes)
+	}
 	for _, s := range g.staged {
 		s.spot.segment, s.spot.first = c.journal.head, c.journal.head.first
 		s.spot.offset += at

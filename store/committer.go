@@ -89,7 +89,7 @@ func (c *committer) overloaded() bool {
 	if c.job == nil {
 		return false
 	}
-	return c.journal.head != nil && c.journal.head.end >= overload*segmentSize || c.state.Load().head.Len() >= overload*checkpointRows
+	return c.journal.head != nil && c.journal.head.end >= overload*c.journal.longest() || c.state.Load().head.Len() >= overload*checkpointRows
 }
 
 // syncLater begins to force what a relaxed Disk has put off to the disk, while changes
@@ -125,7 +125,7 @@ func (c *committer) checkpointIfDue() {
 		if c.opt.Relaxed {
 			after = relaxedAfter
 		}
-		due := len(c.waiting) > 0 || c.journal.head != nil && c.journal.head.end >= segmentSize || head.Len() >= checkpointRows ||
+		due := len(c.waiting) > 0 || c.journal.head != nil && c.journal.head.end >= c.journal.longest() || head.Len() >= checkpointRows ||
 			!c.since.IsZero() && time.Since(c.since) >= after
 		if !due || head.Len() == 0 {
 			return

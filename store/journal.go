@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// segmentSize is how long a segment becomes before the next one is begun, in
-	// bytes; frames are not split, so it may be more.
+	// segmentSize is how long a segment of a durable Disk becomes before the next one is
+	// begun, in bytes; frames are not split, so it may be more.
 	segmentSize = 32 << 20
 	segmentStep = 1 << 20 // a segment grows by at least this many bytes
 	// lastRoom is what only changes without new bytes may use of a segment that
@@ -53,6 +53,16 @@ type segment struct {
 
 	mu    sync.RWMutex // held to read a body, and to begin anew
 	first uint64       // sequence number of its first frame; guarded by mu
+}
+
+// longest is how long a segment becomes before the next one is begun. A relaxed Disk's
+// is longer, since its checkpoints cost little but the pages of the index: more rows
+// then share one.
+func (j *journal) longest() int64 {
+	if j.relaxed {
+		return 4 * segmentSize
+	}
+	return segmentSize
 }
 
 // spot is where the bytes of a staged body are: in a segment, or in a file of tmp/.
