@@ -12,9 +12,6 @@ import (
 	"strconv"
 )
 
-// roomy is how many bytes of segments stay for nothing before residents move out.
-const roomy = 256 << 20
-
 // maxStays is up to how many segments stay. Tests have fewer.
 var maxStays = 1000
 
@@ -59,8 +56,7 @@ func (j *journal) spot(r resident) *spot {
 type stay struct {
 	first, last uint64 // of its frames
 	segment     uint64 // number of its file
-	live        int64  // bytes of residents in it, and one for each: some are empty
-	size        int64  // of all of it
+	came, live  int64  // bytes of residents, ever and now, and one for each: some are empty
 	leaving     bool   // its residents get files, some may have theirs
 }
 
@@ -71,7 +67,7 @@ func (s stay) pack() (b []byte) {
 	if s.leaving {
 		leaving = 1
 	}
-	for _, n := range []uint64{s.last, s.segment, uint64(s.live), uint64(s.size), leaving} {
+	for _, n := range []uint64{s.last, s.segment, uint64(s.came), uint64(s.live), leaving} {
 		b = binary.AppendUvarint(b, n)
 	}
 	return b
@@ -83,7 +79,7 @@ func (l look) stays() (all []*stay, err error) {
 	r, ok, err := cur.seek("")
 	for ; err == nil && ok; r, ok, err = cur.next() {
 		p := parser{b: r.value}
-		s := &stay{last: p.uvarint(), segment: p.uvarint(), live: int64(p.uvarint()), size: int64(p.uvarint()), leaving: p.uvarint() == 1}
+		s := &stay{last: p.uvarint(), segment: p.uvarint(), came: int64(p.uvarint()), live: int64(p.uvarint()), leaving: p.uvarint() == 1}
 		if p.bad || len(r.key) != 8 {
 			return nil, fmt.Errorf("%w: part of the journal", ErrDamaged)
 		}
@@ -143,7 +139,7 @@ func (m *moves) enter(s *segment, last uint64) {
 	if slices.ContainsFunc(m.stays, func(o *stay) bool { return o.segment == number }) {
 		return // told so by a checkpoint that was cut off
 	}
-	m.stays = append(m.stays, &stay{first: s.first, last: last, segment: number, size: s.end})
+	m.stays = append(m.stays, &stay{first: s.first, last: last, segment: number})
 	slices.SortFunc(m.stays, func(a, b *stay) int { return cmp.Compare(a.first, b.first) })
 }
 
@@ -176,7 +172,8 @@ func (m *moves) arrive(d *Disk, digest Digest, at *spot, recovered bool) error {
 	case names == 0 && t.times == 1 && !(recovered && d.blobs.has(digest, at.size)):
 		r := resident{segment: number, offset: at.offset, size: at.size, crc: at.crc, name: t.name}
 		m.first = append(m.first, row{table: tableResidents, key: string(digest[:]), value: r.pack()})
-		m.staying(number).live += at.size + 1
+		s := m.staying(number)
+		s.came, s.live = s.came+at.size+1, s.live+at.size+1
 		delete(m.place, digest)
 		delete(m.told, digest)
 	}
@@ -221,9 +218,9 @@ func (m *moves) end(digest Digest) error {
 	return nil
 }
 
-// makeRoom has the residents of the oldest segment move out where too much stays for
-// nothing, or too many do. It says so one checkpoint before: one that is cut off
-// leaves files behind.
+// makeRoom has the residents of the oldest segment move out where more have ended than
+// are left, and they take more than the reserve, or where there are too many segments.
+// It says so one checkpoint before: one that is cut off leaves files behind.
 func (m *moves) makeRoom(d *Disk) error {
 	if len(m.stays) > 0 && m.stays[0].leaving {
 		if err := m.empty(d, m.stays[0]); err != nil {
@@ -231,13 +228,13 @@ func (m *moves) makeRoom(d *Disk) error {
 		}
 	}
 	var oldest *stay
-	n, size, live := 0, int64(0), int64(0)
+	n, ended, live := 0, int64(0), int64(0)
 	for _, s := range slices.Backward(m.stays) {
 		if !s.leaving {
-			oldest, n, size, live = s, n+1, size+s.size, live+s.live
+			oldest, n, ended, live = s, n+1, ended+s.came-s.live, live+s.live
 		}
 	}
-	if n > maxStays || size > 2*live+roomy {
+	if n > maxStays || ended > live+int64(d.reserve) {
 		oldest.leaving = true
 	}
 	return nil

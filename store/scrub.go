@@ -246,7 +246,8 @@ func (d *Disk) unnamed(remove bool, progress Progress) (n int64, err error) {
 
 // Collect removes what has expired, what was moved to the trash before the given
 // time (the zero time: nothing) and blob files that nothing names, and says what it
-// took. When it returns, the space is free.
+// took. When it returns, the space is free, but for segments of the journal that others
+// need.
 func (d *Disk) Collect(trashedBefore time.Time, progress Progress) (freed Stats, unnamed int64, err error) {
 	if freed, err = d.Sweep(trashedBefore); err != nil {
 		return freed, 0, err
