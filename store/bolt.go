@@ -215,22 +215,27 @@ func (b *boltRows) find(t table, key string) ([]byte, error) {
 	if string(k) == key {
 		return unseal(k, v)
 	}
-	return nil, b.missing(c, []byte(key))
+	return nil, b.missing(c, k, v, []byte(key))
 }
 
 // missing is ErrNotFound if there is no row with the key, and ErrDamaged where that
 // cannot be known: a damaged page leads a search astray, to a place where two
-// neighbours on each side do not fit around the key, or are damaged themselves.
-func (b *boltRows) missing(c *bbolt.Cursor, key []byte) error {
-	k, v := c.Seek(key)
-	for last, i := key, 0; k != nil && i < 2; i++ {
+// neighbours on each side do not fit around the key, or are damaged themselves. c is
+// where the search has ended, at k.
+func (b *boltRows) missing(c *bbolt.Cursor, k, v, key []byte) error {
+	last, passed := key, 0
+	for ; k != nil && passed < 2; passed++ {
 		if err := b.check(k, v, last, k); err != nil {
 			return err
 		}
 		last = k
 		k, v = c.Next()
 	}
-	if k, _ = c.Seek(key); k == nil {
+	if k != nil {
+		for range passed + 1 {
+			k, v = c.Prev()
+		}
+	} else if k, _ = c.Seek(key); k == nil {
 		k, v = c.Last()
 	} else {
 		k, v = c.Prev()
