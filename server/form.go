@@ -81,6 +81,7 @@ func readForm(body io.Reader, length int64, boundary, prefer string, limit int64
 	defer func() {
 		if err != nil {
 			f.release()
+			f = form{}
 		}
 	}()
 	hasFile, preferred := false, false

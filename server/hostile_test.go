@@ -137,6 +137,7 @@ func FuzzForm(f *testing.F) {
 	boundary := string(body[2:bytes.IndexByte(body, '\r')])
 	f.Add(body, boundary)
 	f.Add([]byte("--x\r\nContent-Disposition: form-data; name=a; filename*=b\r\n\r\nc\r\n--x"), "x")
+	f.Add([]byte("--x\nContent-Disposition:;filename\n\n000000000"), "x")
 	f.Fuzz(func(t *testing.T, body []byte, boundary string) {
 		const limit = 8
 		form, err := readForm(bytes.NewReader(body), int64(len(body)), boundary, "files", limit)
