@@ -86,8 +86,8 @@ func (b *blobs) place(d Digest, at *spot, records []byte) error {
 		return b.placeFile(d, at, records)
 	}
 	data, err := at.appendBody(b.buf[:0])
-	if err != nil {
-		return err
+	if err != nil && (at.stays == "" || !errors.Is(err, ErrDamaged) && !errors.Is(err, errMoved)) {
+		return err // but of a damaged one that moves: what there is, for the ledger's sake
 	}
 	data = append(data, records...)
 	b.buf = data

@@ -204,10 +204,11 @@ func (c *change) count(o Object, n int64) error {
 	return nil
 }
 
-// markDamaged notes that a blob, if it has names still, is not what was stored.
+// markDamaged notes that a blob, if it has names still and no new bytes, is not what was
+// stored.
 func (c *change) markDamaged(d Digest) error {
 	names, size, err := c.blob(d)
-	if err != nil || names == 0 {
+	if err != nil || names == 0 || c.rows.(stack).spot(d) != nil {
 		return err
 	}
 	c.write(tableDamaged, string(d[:]), packBlob(1, size))

@@ -90,6 +90,7 @@ func (d *Disk) checkpoint(j *job) error {
 	if err != nil {
 		return err
 	}
+	j.over = p.over // a commit that breaks off may have told the index
 	if err := d.carryOut(p); err != nil {
 		return err
 	}
@@ -101,7 +102,6 @@ func (d *Disk) checkpoint(j *job) error {
 			d.opt.Log.Warn("cannot remove an upload that nothing names", "err", err)
 		}
 	}
-	j.over = p.over
 	if j.recovered || d.opt.Relaxed { // they are removed, or stay
 		return nil
 	}
@@ -148,6 +148,11 @@ func (d *Disk) plan(j *job) (*plan, error) {
 		})
 		if err != nil {
 			return err
+		}
+		for digest, at := range p.place {
+			if p.told[digest] == nil { // it was damaged, and who mended it is gone
+				p.told[digest] = &telling{size: at.size}
+			}
 		}
 		if err := d.planDoomed(p, look{rows: stack{[]*layer{frozen}, base}}); err != nil || !d.opt.Relaxed {
 			return err

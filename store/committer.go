@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"io/fs"
 	"time"
 )
 
@@ -30,6 +31,8 @@ type committer struct {
 	running bool       // the job
 	full    error      // why it did not end for want of room
 	waiting []flush
+	rest    []*job   // the ones after it, of a start
+	over    []string // segments that need not stay any more, the oldest first
 }
 
 // flush waits for all frames up to seq.
@@ -162,7 +165,12 @@ func (c *committer) finished(r checkpointed) {
 		return
 	}
 	c.job, c.applied = nil, r.seq
-	c.publish(func(s *state) { s.frozen, s.epoch = nil, s.epoch+1 })
+	var frozen *layer
+	if len(c.rest) > 0 {
+		frozen = joined(c.rest)
+		c.job, c.rest = c.rest[0], c.rest[1:]
+	}
+	c.publish(func(s *state) { s.frozen, s.epoch = frozen, s.epoch+1 })
 	c.journal.owed.Add(-r.owed)
 	if err := c.fail(c.letGo(r.job)); err != nil {
 		c.opt.Log.Warn("cannot remove a part of the journal", "err", err)
@@ -170,7 +178,7 @@ func (c *committer) finished(r checkpointed) {
 }
 
 // letGo frees the segments of a checkpoint that is done, and those that it has made
-// free, the oldest first.
+// free: none before those that are older, which it would leave to Rebuild alone.
 func (c *committer) letGo(j *job) error {
 	var errs []error
 	for _, s := range j.segments {
@@ -183,8 +191,14 @@ func (c *committer) letGo(j *job) error {
 	for _, s := range j.useless {
 		errs = append(errs, c.journal.release(s, true))
 	}
-	for _, path := range j.over {
-		errs = append(errs, c.fs.Remove(path), c.fs.SyncDir(c.journal.dir))
+	c.over = append(c.over, j.over...)
+	for len(c.over) > 0 {
+		if err := c.fs.Remove(c.over[0]); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+			break
+		}
+		c.over = c.over[1:]
+		errs = append(errs, c.fs.SyncDir(c.journal.dir))
 	}
 	return errors.Join(errs...)
 }

@@ -18,7 +18,8 @@ const SyncInterval = time.Second
 type Options struct {
 	// Now tells the time; nil: time.Now.
 	Now func() time.Time
-	// Relaxed lets Apply return before the disk has the bytes; see SyncInterval.
+	// Relaxed lets Apply return before the disk has the bytes; see SyncInterval. A
+	// directory is opened with one and the same, always.
 	Relaxed bool
 	// Cache holds hot blobs; nil: none. Several Disks may share it.
 	Cache *Cache

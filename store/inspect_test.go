@@ -64,11 +64,9 @@ func inspect(d *Disk) (wrong []string) {
 func inspectResidents(d *Disk, named map[Digest]map[string]Object) (residents map[Digest]bool, wrong []string) {
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	residents, live := make(map[Digest]bool), make(map[uint64]int64)
-	leaving := make(map[uint64]bool)
 	err := d.view(func(l look) error {
 		stays, err := l.stays()
 		for _, s := range stays {
-			leaving[s.segment] = s.leaving
 			live[s.segment] -= s.live
 			f, err := d.fs.Open(d.journal.path(s.segment))
 			if err != nil {
@@ -84,7 +82,7 @@ func inspectResidents(d *Disk, named map[Digest]map[string]Object) (residents ma
 			if err != nil {
 				return err
 			}
-			residents[digest] = !leaving[at.segment]
+			residents[digest] = true
 			live[at.segment] += at.size + 1
 			if _, ok := named[digest][at.name]; !ok || len(named[digest]) != 1 {
 				bad("%v stays as %q, has %d names", digest, at.name, len(named[digest]))
@@ -133,10 +131,7 @@ func inspectFiles(d *Disk, named map[Digest]map[string]Object, residents map[Dig
 	seen := make(map[Digest]bool)
 	err := d.blobs.walk(func(digest Digest, size int64, path string) error {
 		seen[digest] = true
-		if stays, ok := residents[digest]; ok {
-			if stays {
-				bad("%s stays in the journal as well", path)
-			}
+		if residents[digest] { // it has begun to move out, and a file that comes to nothing
 			return nil
 		}
 		if named[digest] == nil {
@@ -166,7 +161,7 @@ func inspectFiles(d *Disk, named map[Digest]map[string]Object, residents map[Dig
 		bad("blobs: %v", err)
 	}
 	for digest := range named {
-		if _, ok := residents[digest]; !seen[digest] && !ok {
+		if !seen[digest] && !residents[digest] {
 			bad("no file of %v, which has %d names", digest, len(named[digest]))
 		}
 	}

@@ -91,10 +91,11 @@ func (s *spot) readBody() ([]byte, error) { return s.appendBody(make([]byte, 0, 
 // appendBody is readBody into a buffer, which has nothing in it.
 func (s *spot) appendBody(data []byte) ([]byte, error) {
 	data = slices.Grow(data, int(s.size))[:s.size]
-	if err := s.read(data); err != nil {
-		return nil, err
+	err := s.read(data)
+	if err == nil {
+		err = checkBytes(data, s.crc)
 	}
-	return data, checkBytes(data, s.crc)
+	return data, err
 }
 
 func (s *spot) read(data []byte) (err error) {
@@ -117,8 +118,8 @@ func (s *spot) read(data []byte) (err error) {
 		}
 		from = s.segment.file
 	}
-	if _, err = from.ReadAt(data, s.offset); err == io.EOF {
-		return fmt.Errorf("%w: the journal ends early", ErrDamaged)
+	if _, err = from.ReadAt(data, s.offset); err == io.EOF || err != nil && s.stays != "" {
+		return fmt.Errorf("%w: read journal: %w", ErrDamaged, err)
 	}
 	if err != nil {
 		return fmt.Errorf("store: read journal: %w", err)

@@ -8,9 +8,11 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -99,6 +101,8 @@ type model struct {
 	opt     Options
 	disk    *Disk
 	workers []*worker
+	full    int  // one write in so many finds no room; 0: there is room
+	care    int  // what goes on beside the changes
 
 	mu    sync.Mutex // guards wrong and ids
 	wrong []string
@@ -120,6 +124,7 @@ func newModel(seed uint64) *model {
 	r := rand.New(rand.NewPCG(seed, 1))
 	m := &model{rand: r, machine: newMachine(r), clock: newClock()}
 	m.opt = Options{Now: m.clock.Now, Relaxed: r.IntN(3) == 0, Log: slog.New(slog.DiscardHandler)}
+	m.full, m.care = []int{0, 0, 0, 40, 150}[r.IntN(5)], r.IntN(7)
 	for i := range []int{1, 1, 2, 4}[r.IntN(4)] {
 		m.workers = append(m.workers, &worker{model: m, name: fmt.Sprint("w", i), states: []world{{}}})
 	}
@@ -152,8 +157,10 @@ func (m *model) round() {
 		if len(m.wrong) > 0 {
 			return
 		}
+		m.haveRoom()
 		m.compare()
 	}
+	m.haveRoom()
 	if err := m.disk.Close(); err != nil {
 		m.bad("Close: %v", err)
 	}
@@ -162,6 +169,50 @@ func (m *model) round() {
 	}
 	if m.disk.fs.SyncAll() == nil {
 		m.rebuild(true)
+	}
+}
+
+// runOut lets some writes find no room.
+func (m *model) runOut() {
+	if m.full == 0 || m.rand.IntN(2) == 0 {
+		return
+	}
+	r := rand.New(rand.NewPCG(m.rand.Uint64(), 4))
+	m.machine.failing(func(call string, _ int) error {
+		if slices.Contains([]string{"create", "write", "commit", "mkdir"}, call) && r.IntN(m.full) == 0 {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+}
+
+// haveRoom lets all writes find room again, and what has waited for it end.
+func (m *model) haveRoom() {
+	m.machine.failing(nil)
+	for m.disk.Flush() != nil && m.disk.Ready() == nil {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// careFor does the work that goes on beside changes in this round, if there is one.
+func (m *model) careFor(r *rand.Rand) {
+	var err error
+	quiet := func(int64, int64) {}
+	switch m.care {
+	case 0: // as a backup does
+		m.disk.pin(1)
+		time.Sleep(time.Duration(r.IntN(10)) * 100 * time.Microsecond)
+		err = m.disk.unpin()
+	case 1:
+		var s Scrubbed
+		if s, err = m.disk.Scrub(false, quiet); !m.machine.isOff() && len(s.Damaged)+len(s.Nameless) > 0 {
+			m.bad("Scrub: %+v", s)
+		}
+	case 2, 3:
+		_, err = m.disk.unnamed(true, quiet)
+	}
+	if err != nil && !m.machine.isOff() && !noSpace(err) {
+		m.bad("beside changes: %v", err)
 	}
 }
 
@@ -191,9 +242,25 @@ func (m *model) work(changes int) {
 			}
 		})
 	}
+	if r := rand.New(rand.NewPCG(m.rand.Uint64(), 3)); m.care < 4 {
+		flushing.Go(func() {
+			for !m.machine.isOff() {
+				select {
+				case <-done:
+					return
+				case <-time.After(time.Duration(r.IntN(5)) * 100 * time.Microsecond):
+					m.careFor(r)
+				}
+			}
+		})
+	}
+	m.runOut()
 	working.Wait()
 	close(done)
 	flushing.Wait()
+	if m.rand.IntN(2) == 0 {
+		m.machine.failing(nil)
+	}
 	if m.rand.IntN(2) == 0 && m.flush() {
 		for _, w := range m.workers {
 			w.flushed()
@@ -203,7 +270,7 @@ func (m *model) work(changes int) {
 
 func (m *model) flush() bool {
 	err := m.disk.Flush()
-	if err != nil && !m.machine.isOff() {
+	if err != nil && !m.machine.isOff() && !noSpace(err) {
 		m.bad("Flush: %v", err)
 	}
 	return err == nil
@@ -220,6 +287,9 @@ func (m *model) sweep() {
 	}
 	until := m.clock.Now().Add(-time.Minute)
 	_, err := m.disk.Sweep(until)
+	if noSpace(err) {
+		return
+	}
 	for _, w := range m.workers {
 		next := maps.Clone(w.now())
 		maps.DeleteFunc(next, func(_ string, o Object) bool {
@@ -278,6 +348,7 @@ func (m *model) restart() {
 		if cuts > 0 {
 			m.machine.cutAfter(1+m.rand.IntN(30), m.rand.IntN(2) == 0)
 		}
+		m.runOut()
 		d, err := m.machine.start(m.opt)
 		if err == nil && cuts > 0 {
 			m.machine.cut()

@@ -117,6 +117,9 @@ func (w *worker) edit(name, to string) Edit {
 func (w *worker) apply(ch Change, deletes []string) bool {
 	next, want := w.predict(ch, deletes)
 	objs, err := w.disk.Apply(ch)
+	if noSpace(err) && !w.machine.isOff() {
+		return true // refused, and nothing is done
+	}
 	if want != nil {
 		if err == nil {
 			w.bad("Apply: no error, want %v", want)

@@ -155,7 +155,12 @@ func (d *Disk) damaged(o Object, err error) error {
 	d.damage.blobs.Add(1)
 	if _, known := d.marked.LoadOrStore(o.Digest, true); !known {
 		d.opt.Log.Error("a blob is damaged; see tintype scrub", "digest", o.Digest, "name", o.Name, "err", err)
-		go d.commit(func(c *change) error { return c.markDamaged(o.Digest) })
+		go d.commit(func(c *change) error {
+			if _, still := d.marked.Load(o.Digest); !still {
+				return nil // it is mended
+			}
+			return c.markDamaged(o.Digest)
+		})
 	}
 	return err
 }

@@ -166,8 +166,8 @@ func (c *committer) recover() error {
 			return err
 		}
 		if c.job = j; err != nil {
-			c.job = joined(jobs[i:])
-			c.publish(func(s *state) { s.frozen = c.job.frozen })
+			c.rest = jobs[i+1:]
+			c.publish(func(s *state) { s.frozen = joined(jobs[i:]) })
 		}
 		if c.finished(checkpointed{c.job, err}); err != nil {
 			break // the committer tries again
@@ -214,6 +214,7 @@ func (c *committer) jobs(frames []found, segments []*segment, applied uint64) (j
 		jobs = append(jobs, &job{frozen: newLayer(), seq: applied, recovered: true})
 	}
 	last := jobs[len(jobs)-1]
+	slices.SortFunc(segments, func(a, b *segment) int { return cmp.Compare(a.number(), b.number()) })
 	for _, s := range segments {
 		if !of[s] {
 			last.useless = append(last.useless, s)
@@ -222,12 +223,11 @@ func (c *committer) jobs(frames []found, segments []*segment, applied uint64) (j
 	return jobs, nil
 }
 
-// joined is several checkpoints in one.
-func joined(jobs []*job) *job {
-	all := &job{frozen: newLayer(), recovered: true}
+// joined is what readers see of several checkpoints.
+func joined(jobs []*job) *layer {
+	all := newLayer()
 	for _, j := range jobs {
-		j.frozen.Scan(func(r row) bool { all.frozen.Set(r); return true })
-		all.seq, all.segments, all.useless = j.seq, append(all.segments, j.segments...), append(all.useless, j.useless...)
+		j.frozen.Scan(func(r row) bool { all.Set(r); return true })
 	}
 	return all
 }

@@ -57,17 +57,12 @@ type stay struct {
 	first, last uint64 // of its frames
 	segment     uint64 // number of its file
 	came, live  int64  // bytes of residents, ever and now, and one for each: some are empty
-	leaving     bool   // its residents get files, some may have theirs
 }
 
 func (s stay) key() string { return string(binary.BigEndian.AppendUint64(nil, s.first)) }
 
 func (s stay) pack() (b []byte) {
-	leaving := uint64(0)
-	if s.leaving {
-		leaving = 1
-	}
-	for _, n := range []uint64{s.last, s.segment, uint64(s.came), uint64(s.live), leaving} {
+	for _, n := range []uint64{s.last, s.segment, uint64(s.came), uint64(s.live)} {
 		b = binary.AppendUvarint(b, n)
 	}
 	return b
@@ -79,7 +74,7 @@ func (l look) stays() (all []*stay, err error) {
 	r, ok, err := cur.seek("")
 	for ; err == nil && ok; r, ok, err = cur.next() {
 		p := parser{b: r.value}
-		s := &stay{last: p.uvarint(), segment: p.uvarint(), came: int64(p.uvarint()), live: int64(p.uvarint()), leaving: p.uvarint() == 1}
+		s := &stay{last: p.uvarint(), segment: p.uvarint(), came: int64(p.uvarint()), live: int64(p.uvarint())}
 		if p.bad || len(r.key) != 8 {
 			return nil, fmt.Errorf("%w: part of the journal", ErrDamaged)
 		}
@@ -92,7 +87,9 @@ func (l look) stays() (all []*stay, err error) {
 // moves is what a checkpoint of a relaxed Disk does to residents.
 type moves struct {
 	*plan
-	now   look // the index
+	disk  *Disk
+	now   look   // the index
+	seq   uint64 // the last frame that it will have
 	stays []*stay
 	left  map[Digest]bool
 }
@@ -101,10 +98,15 @@ type moves struct {
 // gives a file to those that something has happened to. Segments stay until no older
 // one has a resident: who makes the index anew has all that came after the first.
 func (d *Disk) planResidents(p *plan, j *job, base rows) error {
-	m := &moves{plan: p, now: look{rows: base}, left: make(map[Digest]bool)}
+	m := &moves{plan: p, disk: d, now: look{rows: base}, seq: j.seq, left: make(map[Digest]bool)}
 	var err error
 	if m.stays, err = m.now.stays(); err != nil {
 		return err
+	}
+	for _, path := range j.over { // known to the index already
+		if !slices.ContainsFunc(m.stays, func(s *stay) bool { return d.journal.path(s.segment) == path }) {
+			m.over = append(m.over, path)
+		}
 	}
 	before := make(map[uint64]stay)
 	for _, s := range m.stays {
@@ -115,29 +117,32 @@ func (d *Disk) planResidents(p *plan, j *job, base rows) error {
 	}
 	for digest, at := range p.place {
 		if at.file == "" {
-			err = errors.Join(err, m.arrive(d, digest, at, j.recovered))
+			err = errors.Join(err, m.arrive(digest, at))
 		}
 	}
 	for digest := range p.told {
 		if _, dead := p.dead[digest]; p.place[digest] == nil && !dead {
-			err = errors.Join(err, m.moveOut(d, digest))
+			err = errors.Join(err, m.moveOut(digest))
 		}
 	}
 	for digest := range p.dead {
 		err = errors.Join(err, m.end(digest))
 	}
-	if err := errors.Join(err, m.makeRoom(d)); err != nil {
+	if err := errors.Join(err, m.makeRoom()); err != nil {
 		return err
 	}
-	m.settle(d, before, d.pinned > 0)
+	m.settle(before)
 	return nil
 }
 
 // enter lets the segment of a checkpoint stay, for now.
 func (m *moves) enter(s *segment, last uint64) {
 	number := s.number()
-	if slices.ContainsFunc(m.stays, func(o *stay) bool { return o.segment == number }) {
-		return // told so by a checkpoint that was cut off
+	for _, o := range m.stays {
+		if o.segment == number {
+			o.last = last // told so by a checkpoint that was cut off
+			return
+		}
 	}
 	m.stays = append(m.stays, &stay{first: s.first, last: last, segment: number})
 	slices.SortFunc(m.stays, func(a, b *stay) int { return cmp.Compare(a.first, b.first) })
@@ -153,7 +158,7 @@ func (m *moves) staying(segment uint64) *stay {
 }
 
 // arrive decides where a blob goes that has come in a frame.
-func (m *moves) arrive(d *Disk, digest Digest, at *spot, recovered bool) error {
+func (m *moves) arrive(digest Digest, at *spot) error {
 	old, had, err := m.now.resident(digest)
 	if err != nil {
 		return err
@@ -169,7 +174,7 @@ func (m *moves) arrive(d *Disk, digest Digest, at *spot, recovered bool) error {
 		m.leave(digest, old)
 	case had:
 		m.leave(digest, old)
-	case names == 0 && t.times == 1 && !(recovered && d.blobs.has(digest, at.size)):
+	case names == 0 && t.times == 1 && !m.disk.blobs.has(digest, at.size):
 		r := resident{segment: number, offset: at.offset, size: at.size, crc: at.crc, name: t.name}
 		m.first = append(m.first, row{table: tableResidents, key: string(digest[:]), value: r.pack()})
 		s := m.staying(number)
@@ -181,7 +186,7 @@ func (m *moves) arrive(d *Disk, digest Digest, at *spot, recovered bool) error {
 }
 
 // moveOut plans a file for a blob that has gained a name, or changed it.
-func (m *moves) moveOut(d *Disk, digest Digest) error {
+func (m *moves) moveOut(digest Digest) error {
 	r, ok, err := m.now.resident(digest)
 	if err != nil || !ok {
 		return err
@@ -189,7 +194,7 @@ func (m *moves) moveOut(d *Disk, digest Digest) error {
 	if m.mended[digest], err = m.ledgerOf(r); err != nil {
 		return err
 	}
-	m.place[digest] = d.journal.spot(r)
+	m.place[digest] = m.disk.journal.spot(r)
 	m.leave(digest, r)
 	return nil
 }
@@ -207,57 +212,69 @@ func (m *moves) leave(digest Digest, r resident) {
 	m.first = append(m.first, row{table: tableResidents, key: string(digest[:])})
 }
 
-// end takes leave of a blob without a name.
+// end takes leave of a blob without a name. It has a file as well where a checkpoint, or
+// a Rebuild, was cut off.
 func (m *moves) end(digest Digest) error {
 	r, ok, err := m.now.resident(digest)
 	if err != nil || !ok {
 		return err
 	}
-	m.bodiless[digest] = !m.staying(r.segment).leaving
+	m.bodiless[digest] = !m.disk.blobs.has(digest, r.size)
 	m.leave(digest, r)
 	return nil
 }
 
 // makeRoom has the residents of the oldest segment move out where more have ended than
 // are left, and they take more than the reserve, or where there are too many segments.
-// It says so one checkpoint before: one that is cut off leaves files behind.
-func (m *moves) makeRoom(d *Disk) error {
-	if len(m.stays) > 0 && m.stays[0].leaving {
-		if err := m.empty(d, m.stays[0]); err != nil {
-			return err
-		}
+func (m *moves) makeRoom() error {
+	ended, live := int64(0), int64(0)
+	for _, s := range m.stays {
+		ended, live = ended+s.came-s.live, live+s.live
 	}
-	var oldest *stay
-	n, ended, live := 0, int64(0), int64(0)
-	for _, s := range slices.Backward(m.stays) {
-		if !s.leaving {
-			oldest, n, ended, live = s, n+1, ended+s.came-s.live, live+s.live
-		}
+	if len(m.stays) <= maxStays && ended <= live+int64(m.disk.reserve) {
+		return nil
 	}
-	if n > maxStays || ended > live+int64(d.reserve) {
-		oldest.leaving = true
+	oldest := m.stays[0]
+	bytes, _, err := m.disk.fs.Room()
+	if err != nil || oldest.live <= 0 || bytes < uint64(oldest.live)+m.disk.reserve {
+		return err
 	}
-	return nil
+	return m.empty(oldest)
 }
 
 // empty plans a file for everyone who is left in a segment.
-func (m *moves) empty(d *Disk, s *stay) error {
-	return d.journal.eachBody(s.segment, func(b stagedRow, offset int64) error {
-		r, ok, err := m.now.resident(b.digest)
-		if err != nil || !ok || m.left[b.digest] || r.segment != s.segment || r.offset != offset {
+func (m *moves) empty(s *stay) error {
+	leave := func(digest Digest) error {
+		r, ok, err := m.now.resident(digest)
+		if err != nil || !ok || m.left[digest] || r.segment != s.segment {
 			return err
 		}
-		m.told[b.digest] = &telling{size: r.size}
-		return m.moveOut(d, b.digest)
-	})
+		m.told[digest] = &telling{size: r.size}
+		return m.moveOut(digest)
+	}
+	damaged := m.disk.journal.eachBody(s.segment, leave)
+	if s.live <= 0 {
+		return nil
+	}
+	m.disk.opt.Log.Error("a part of the journal is damaged", "dir", m.disk.dir, "err", damaged)
+	cur := m.now.cursor(tableResidents)
+	r, ok, err := cur.seek("")
+	for ; err == nil && ok; r, ok, err = cur.next() {
+		if err := leave(Digest([]byte(r.key))); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // settle plans the rows of segments, and the end of those that are not needed.
-func (m *moves) settle(d *Disk, before map[uint64]stay, pinned bool) {
-	for len(m.stays) > 0 && m.stays[0].live <= 0 && !pinned {
+func (m *moves) settle(before map[uint64]stay) {
+	for len(m.stays) > 0 && m.stays[0].live <= 0 && m.stays[0].last <= m.seq && m.disk.pinned == 0 {
 		s := m.stays[0]
 		m.stays = m.stays[1:]
-		m.over = append(m.over, d.journal.path(s.segment))
+		if path := m.disk.journal.path(s.segment); !slices.Contains(m.over, path) {
+			m.over = append(m.over, path)
+		}
 		if _, ok := before[s.first]; ok {
 			m.first = append(m.first, row{table: tableSegments, key: s.key()})
 		}
@@ -269,8 +286,8 @@ func (m *moves) settle(d *Disk, before map[uint64]stay, pinned bool) {
 	}
 }
 
-// eachBody calls f for every body in the frames of a segment that stays.
-func (j *journal) eachBody(number uint64, f func(s stagedRow, offset int64) error) error {
+// eachBody calls f for every body in the whole frames of a segment that stays.
+func (j *journal) eachBody(number uint64, f func(Digest) error) error {
 	file, err := j.fs.Open(j.path(number))
 	if err != nil {
 		return err
@@ -278,14 +295,7 @@ func (j *journal) eachBody(number uint64, f func(s stagedRow, offset int64) erro
 	defer file.Close()
 	frames, err := (&segment{file: file}).read(0)
 	for _, frame := range frames {
-		at := frame.offset + frame.bodies
-		err = errors.Join(err, frame.each(func(row) {}, func(s stagedRow) error {
-			if s.file != "" {
-				return nil
-			}
-			at += s.size
-			return f(s, at-s.size)
-		}))
+		err = errors.Join(err, frame.each(func(row) {}, func(s stagedRow) error { return f(s.digest) }))
 	}
 	return err
 }

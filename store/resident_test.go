@@ -95,7 +95,7 @@ func TestResidentsMoveOutOfTooManySegments(t *testing.T) {
 	}
 	intact(t, d)
 	blobs, segments := files(t, d)
-	if segments > maxStays+2 || blobs+segments != 3*maxStays {
+	if segments > maxStays || blobs+segments != 3*maxStays {
 		t.Errorf("%d blob files and %d segments", blobs, segments)
 	}
 	for i := range 3 * maxStays {

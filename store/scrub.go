@@ -219,6 +219,9 @@ func (d *Disk) unnamed(remove bool, progress Progress) (n int64, err error) {
 		useless := false
 		if err := d.view(func(l look) error {
 			names, named, err := l.blob(digest)
+			if inIndex, _, _ := (look{rows: l.rows.(stack).base}).blob(digest); names == 0 && inIndex > 0 {
+				return err // the checkpoint that tells the index removes it
+			}
 			doomed, err2 := l.has(tableDoomed, string(digest[:]))
 			resident, err3 := l.has(tableResidents, string(digest[:])) // it has begun to move out
 			useless = (names == 0 || named != size || resident) && !doomed
@@ -227,6 +230,9 @@ func (d *Disk) unnamed(remove bool, progress Progress) (n int64, err error) {
 			return err
 		}
 		f, err := d.fs.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -241,6 +247,8 @@ func (d *Disk) unnamed(remove bool, progress Progress) (n int64, err error) {
 		}
 		return d.blobs.removeFile(path)
 	})
+	d.files.Lock()
+	defer d.files.Unlock()
 	return n, errors.Join(err, d.fail(d.blobs.changed.sync()))
 }
 
