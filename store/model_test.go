@@ -101,8 +101,8 @@ type model struct {
 	opt     Options
 	disk    *Disk
 	workers []*worker
-	full    int  // one write in so many finds no room; 0: there is room
-	care    int  // what goes on beside the changes
+	full    int // one write in so many finds no room; 0: there is room
+	care    int // what goes on beside the changes
 
 	mu    sync.Mutex // guards wrong and ids
 	wrong []string
