@@ -91,11 +91,11 @@ func (s *spot) readBody() ([]byte, error) { return s.appendBody(make([]byte, 0, 
 // appendBody is readBody into a buffer, which has nothing in it.
 func (s *spot) appendBody(data []byte) ([]byte, error) {
 	data = slices.Grow(data, int(s.size))[:s.size]
-	err := s.read(data)
-	if err == nil {
-		err = checkBytes(data, s.crc)
+	if err := s.read(data); err != nil {
+		clear(data) // of what the buffer had before
+		return data, err
 	}
-	return data, err
+	return data, checkBytes(data, s.crc)
 }
 
 func (s *spot) read(data []byte) (err error) {

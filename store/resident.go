@@ -235,8 +235,8 @@ func (m *moves) makeRoom() error {
 		return nil
 	}
 	oldest := m.stays[0]
-	bytes, _, err := m.disk.fs.Room()
-	if err != nil || oldest.live <= 0 || bytes < uint64(oldest.live)+m.disk.reserve {
+	free, _, err := m.disk.fs.Room()
+	if err != nil || oldest.live <= 0 || free < uint64(oldest.live)+m.disk.reserve {
 		return err
 	}
 	return m.empty(oldest)
