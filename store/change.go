@@ -208,7 +208,8 @@ func (c *change) count(o Object, n int64) error {
 // stored.
 func (c *change) markDamaged(d Digest) error {
 	names, size, err := c.blob(d)
-	if err != nil || names == 0 || c.rows.(stack).spot(d) != nil {
+	marked, err2 := c.has(tableDamaged, string(d[:]))
+	if err := errors.Join(err, err2); err != nil || marked || names == 0 || c.rows.(stack).spot(d) != nil {
 		return err
 	}
 	c.write(tableDamaged, string(d[:]), packBlob(1, size))

@@ -115,12 +115,12 @@ func TestADamagedResidentIsFoundAndMended(t *testing.T) {
 		t.Fatal(at, err)
 	}
 	flipBit(t, at.stays, 8*at.offset+3)
-	if _, got, err := slurp(d, "a"); !errors.Is(err, ErrDamaged) {
-		t.Errorf("a = %q, %v", got, err)
-	}
 	found, err := d.Scrub(false, func(int64, int64) {})
 	if err != nil || len(found.Damaged) != 1 || found.Damaged[0].Names[0] != "a" {
 		t.Errorf("Scrub: %+v, %v", found, err)
+	}
+	if _, got, err := slurp(d, "a"); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a = %q, %v", got, err)
 	}
 	put(t, d, item("c", "the first body"))
 	wantFiles(t, d, 1, 2)
