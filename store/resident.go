@@ -92,13 +92,14 @@ type moves struct {
 	seq   uint64 // the last frame that it will have
 	stays []*stay
 	left  map[Digest]bool
+	again bool // an attempt may have removed files and not forced that to the disk
 }
 
 // planResidents lets small blobs stay in the journal that came with one name, and
 // gives a file to those that something has happened to. Segments stay until no older
 // one has a resident: who makes the index anew has all that came after the first.
 func (d *Disk) planResidents(p *plan, j *job, base rows) error {
-	m := &moves{plan: p, disk: d, now: look{rows: base}, seq: j.seq, left: make(map[Digest]bool)}
+	m := &moves{plan: p, disk: d, now: look{rows: base}, seq: j.seq, left: make(map[Digest]bool), again: j.recovered}
 	var err error
 	if m.stays, err = m.now.stays(); err != nil {
 		return err
@@ -219,7 +220,7 @@ func (m *moves) end(digest Digest) error {
 	if err != nil || !ok {
 		return err
 	}
-	m.bodiless[digest] = !m.disk.blobs.has(digest, r.size)
+	m.bodiless[digest] = !m.again && !m.disk.blobs.has(digest, r.size)
 	m.leave(digest, r)
 	return nil
 }

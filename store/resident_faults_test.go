@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"syscall"
 	"testing"
@@ -244,6 +245,17 @@ func TestARebuildThatIsCutOff(t *testing.T) {
 	}
 }
 
+// findDamage has a reader find a blob damaged, and waits until that is noted.
+func findDamage(t *testing.T, d *Disk, name string) {
+	t.Helper()
+	if _, _, err := slurp(d, name); !errors.Is(err, ErrDamaged) {
+		t.Fatal(err)
+	}
+	for noted := false; !noted; time.Sleep(time.Millisecond) {
+		must(0, d.view(func(l look) (err error) { _, noted, err = l.cursor(tableDamaged).seek(""); return err }))
+	}
+}
+
 // A damaged resident moves out, and is mended: its first name is not in the ledger.
 func TestADamagedResidentThatHasMovedIsMended(t *testing.T) {
 	dir, c := t.TempDir(), newClock()
@@ -256,10 +268,7 @@ func TestADamagedResidentThatHasMovedIsMended(t *testing.T) {
 		t.Fatal(err)
 	}
 	settle(t, d)
-	if _, _, err := slurp(d, "a"); !errors.Is(err, ErrDamaged) {
-		t.Fatal(err)
-	}
-	time.Sleep(50 * time.Millisecond) // markDamaged
+	findDamage(t, d, "a")
 	put(t, d, item("c", "the first body"))
 	intact(t, d)
 	if a := read(t, d, "a"); a != "the first body" {
@@ -290,10 +299,7 @@ func TestWhoMendedABlobIsGone(t *testing.T) {
 			} else {
 				flipBit(t, d.blobs.path(o.Digest, o.Size), 3)
 			}
-			if _, _, err := slurp(d, "a"); !errors.Is(err, ErrDamaged) {
-				t.Fatal(err)
-			}
-			time.Sleep(50 * time.Millisecond)
+			findDamage(t, d, "a")
 			put(t, d, item("m", "the first body"))
 			if got := read(t, d, "a"); got != "the first body" {
 				t.Error(got)
@@ -334,4 +340,41 @@ func TestAKillBesideABackup(t *testing.T) {
 	r.die(d)
 	d = r.open(t, relaxed)
 	intact(t, d)
+}
+
+// A blob has begun to move out beside a backup; the start that ends it is stopped as well,
+// and in the end the power goes off.
+func TestNoFileComesBackAfterAStoppedStart(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	opt := Options{Relaxed: true, Now: newClock().Now, Log: quietLog}
+	for first, off := 1, true; off; first++ {
+		for second := 1; second < 20; second++ {
+			m := newMachine(r)
+			d := must(m.start(opt))
+			put(t, d, item("a", "bytes"))
+			settle(t, d)
+			d.pin(1)
+			if err := del(d, "a"); err != nil {
+				t.Fatal(err)
+			}
+			m.cutAfter(first, false)
+			d.Flush()
+			off = m.isOff()
+			m.cut()
+			crash(d)
+			m = m.kill()
+			m.cutAfter(second, false)
+			if d, err := m.start(opt); err == nil {
+				m.cut()
+				crash(d)
+			}
+			m = m.kill()
+			crash(must(m.start(opt)))
+			d = must(m.crash(r).start(opt))
+			for _, text := range inspect(d) {
+				t.Errorf("calls %d and %d: %s", first, second, text)
+			}
+			crash(d)
+		}
+	}
 }
