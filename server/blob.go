@@ -120,6 +120,9 @@ func operationOf(ctx *fasthttp.RequestCtx, a address) (operation, error) {
 
 // blob answers picture URLs: blob.md.
 func (s *Server) blob(ctx *fasthttp.RequestCtx) error {
+	if read := s.grants.find(ctx, s.cfg.Now()); read != nil {
+		return read(ctx)
+	}
 	a, err := parseAddress(string(ctx.URI().PathOriginal()), string(ctx.Host()), s.cfg.Account)
 	if err != nil {
 		return err
@@ -169,19 +172,34 @@ func remoteIP(ctx *fasthttp.RequestCtx) netip.Addr {
 
 // getBlob serves GET and HEAD. A variant that is missing is made, if it may be.
 func (s *Server) getBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
-	obj, body, err := s.cfg.Pictures.Open(r.name())
+	name, token := r.name(), &r.token
+	read := func(ctx *fasthttp.RequestCtx) error {
+		p, err := s.openBlob(name)
+		if err != nil {
+			return missing(ctx, err)
+		}
+		if err = s.serve(ctx, p, azureRules, p.LastModified()); err == nil {
+			blobHeaders(ctx, &p.Object, token)
+		}
+		return err
+	}
+	if until, ok := token.End(); ok && token.Signature != "" {
+		s.grants.add(ctx, until, read)
+	}
+	return read(ctx)
+}
+
+func (s *Server) openBlob(name string) (*picture, error) {
+	p, err := s.hot.open(s.cfg.Pictures, name, s.cfg.Now())
 	// again where the original is replaced meanwhile, which takes what was made along; a writer in a loop is outlasted
 	for try := 0; errors.Is(err, store.ErrNotFound) && try < 20; try++ {
-		if err = s.makeVariant(r.name()); err == nil {
-			obj, body, err = s.cfg.Pictures.Open(r.name())
+		if err = s.makeVariant(name); err == nil {
+			p, err = s.hot.open(s.cfg.Pictures, name, s.cfg.Now())
 		} else if !errors.Is(err, errReplaced) {
 			break
 		}
 	}
-	if err != nil {
-		return missing(ctx, err)
-	}
-	return serveObject(ctx, obj, body, azureRules, obj.LastModified(), func() { blobHeaders(ctx, obj, r.token) })
+	return p, err
 }
 
 // ParseResource tells what the path of a picture URL points at, as blob does: for

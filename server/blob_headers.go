@@ -166,11 +166,11 @@ func isIdentifier(s string) bool {
 
 // blobHeaders sets what Azure's SDKs look for in the answer to a read: blob.md
 // section 4. A token's own reply headers win over ours.
-func blobHeaders(ctx *fasthttp.RequestCtx, o store.Object, t sign.Token) {
+func blobHeaders(ctx *fasthttp.RequestCtx, o *store.Object, t *sign.Token) {
 	h := &ctx.Response.Header
 	h.DisableNormalizing() // Azure's Python SDK looks for x-ms-meta- in lower case
 	h.Set("x-ms-blob-type", "BlockBlob")
-	h.Set("x-ms-creation-time", httpTime(o.Created))
+	setTime(h, "x-ms-creation-time", o.Created)
 	h.Set("x-ms-lease-state", "available")
 	h.Set("x-ms-lease-status", "unlocked")
 	h.Set("x-ms-server-encrypted", "false")
@@ -181,22 +181,22 @@ func blobHeaders(ctx *fasthttp.RequestCtx, o store.Object, t sign.Token) {
 	if !isShown(o) {
 		h.Set(fasthttp.HeaderContentDisposition, asAttachment(o.Attributes[fasthttp.HeaderContentDisposition]))
 	}
-	for name, value := range map[string]string{
-		fasthttp.HeaderCacheControl:       t.CacheControl,
-		fasthttp.HeaderContentDisposition: t.ContentDisposition,
-		fasthttp.HeaderContentEncoding:    t.ContentEncoding,
-		fasthttp.HeaderContentLanguage:    t.ContentLanguage,
-		fasthttp.HeaderContentType:        t.ContentType,
+	for _, own := range [...]struct{ name, value string }{
+		{fasthttp.HeaderCacheControl, t.CacheControl},
+		{fasthttp.HeaderContentDisposition, t.ContentDisposition},
+		{fasthttp.HeaderContentEncoding, t.ContentEncoding},
+		{fasthttp.HeaderContentLanguage, t.ContentLanguage},
+		{fasthttp.HeaderContentType, t.ContentType},
 	} {
-		if value != "" {
-			h.Set(name, value)
+		if own.value != "" {
+			h.Set(own.name, own.value)
 		}
 	}
 }
 
 // isShown says whether a browser may show a blob: one that is a picture and is
 // told to be one. Anything else is only handed out as a download.
-func isShown(o store.Object) bool {
+func isShown(o *store.Object) bool {
 	switch o.MediaType {
 	case "image/jpeg", "image/png", "image/gif", "image/bmp", "image/webp", defaultType:
 		return o.Width > 0

@@ -1,11 +1,11 @@
 package server
 
 import (
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"regexp"
+	"math/rand/v2"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -80,19 +80,31 @@ type blobCode struct {
 // errInternal stands, at the end of a table, for every error that it does not have.
 var errInternal = errors.New("internal error")
 
-// sdkVersion is the shape of x-ms-version: what is echoed is a date or nothing.
-var sdkVersion = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
+// isSDKVersion tells the shape of x-ms-version: what is echoed is a date or nothing.
+func isSDKVersion(text []byte) bool {
+	const shape = "dddd-dd-dd"
+	if len(text) != len(shape) {
+		return false
+	}
+	for i, c := range text {
+		if shape[i] == 'd' && (c < '0' || c > '9') || shape[i] == '-' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
 
 // sdkHeaders sets what Azure's SDKs expect in every answer.
 func sdkHeaders(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
-	h.Set("x-ms-request-id", newRequestID())
-	version := string(ctx.Request.Header.Peek("x-ms-version"))
-	if !sdkVersion.MatchString(version) {
-		version = string(ctx.QueryArgs().Peek("sv"))
+	var id [36]byte
+	h.SetBytesV("x-ms-request-id", appendRequestID(id[:0]))
+	version := ctx.Request.Header.Peek("x-ms-version")
+	if !isSDKVersion(version) {
+		version = ctx.QueryArgs().Peek("sv")
 	}
-	if sdkVersion.MatchString(version) {
-		h.Set("x-ms-version", version)
+	if isSDKVersion(version) {
+		h.SetBytesV("x-ms-version", version)
 	}
 	if client := ctx.Request.Header.Peek("x-ms-client-request-id"); len(client) > 0 {
 		h.SetBytesV("x-ms-client-request-id", client)
@@ -107,7 +119,7 @@ func (s *Server) blobReply(ctx *fasthttp.RequestCtx) {
 	if err != nil {
 		s.blobError(ctx, err)
 	}
-	s.count("blob", fmt.Sprint(ctx.Response.StatusCode()))
+	s.blobs.count(ctx)
 }
 
 // Answer says how the server answers the GET of a link, of kind "sas" or "fastdfs",
@@ -177,9 +189,14 @@ func escapeXML(s string) string { return namedEntities.Replace(s) }
 
 var namedEntities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&apos;")
 
-func newRequestID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	h := hex.EncodeToString(b[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+// appendRequestID appends what tells one request from all others, in the form of a UUID.
+func appendRequestID(b []byte) []byte {
+	var id [16]byte
+	binary.NativeEndian.PutUint64(id[:], rand.Uint64())
+	binary.NativeEndian.PutUint64(id[8:], rand.Uint64())
+	b = hex.AppendEncode(b, id[:4])
+	for _, part := range [...][]byte{id[4:6], id[6:8], id[8:10], id[10:]} {
+		b = hex.AppendEncode(append(b, '-'), part)
+	}
+	return b
 }

@@ -29,7 +29,11 @@ type conditions struct {
 func parseConditions(ctx *fasthttp.RequestCtx) conditions {
 	h := &ctx.Request.Header
 	when := func(name string) time.Time {
-		t, _ := fasthttp.ParseHTTPDate(h.Peek(name))
+		text := h.Peek(name)
+		if len(text) == 0 {
+			return time.Time{}
+		}
+		t, _ := fasthttp.ParseHTTPDate(text)
 		return t
 	}
 	return conditions{

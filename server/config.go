@@ -51,6 +51,8 @@ type Config struct {
 	// DecodeMemory is what all pictures being decoded may take together, in bytes; default 256 MiB, at least MinDecodeMemory. One
 	// that needs more than all of it is too large.
 	DecodeMemory int64
+	// CacheSize is what pictures that are kept in memory for the next read may take, in bytes; 0: none are.
+	CacheSize int64
 	// Thumbs are the long sides, in pixels, of the pictures made at upload; default 1024.
 	Thumbs []int
 	// CORS lists the browser origins allowed at the upload APIs and picture URLs;
@@ -81,6 +83,15 @@ var (
 	ours     = []string{"console", "api", "healthz", "readyz", "metrics"}
 	reserved = append([]string{"picture", "sastoken", "portrait", "dfsapi", "qstorage"}, ours...)
 )
+
+// isReserved is reserved, to be asked.
+var isReserved = func() map[string]bool {
+	all := make(map[string]bool)
+	for _, name := range reserved {
+		all[name] = true
+	}
+	return all
+}()
 
 // Check returns what is wrong with the operator's choices; they need not be
 // complete. It says the same as New, before anything is opened.

@@ -39,12 +39,16 @@ func CheckContainer(name string) error {
 
 // isGroup says whether a first path segment is a FastDFS group of ours: "group"
 // or "cache" and digits. Such a segment is never a container.
-func isGroup(segment string) bool {
-	digits, ok := strings.CutPrefix(segment, "group")
-	if !ok {
-		digits, ok = strings.CutPrefix(segment, "cache")
+func isGroup[T string | []byte](segment T) bool {
+	if len(segment) <= len("group") || string(segment[:5]) != "group" && string(segment[:5]) != "cache" {
+		return false
 	}
-	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
+	for _, c := range []byte(segment[5:]) {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // owner returns the key of the application whose container it is, "" for

@@ -36,7 +36,7 @@ func TestSaveImageAnswersAsTheDocumentPrints(t *testing.T) {
 	for name, durable := range map[string]bool{"durable": true, "time-limited": false} {
 		t.Run(name, func(t *testing.T) {
 			s := newTestServer(t, func(c *Config) { c.SourceIP = netip.MustParseAddr("172.16.11.116") })
-			photo, group := picture(t, "landscape_1.jpg"), "cache1"
+			photo, group := testPicture(t, "landscape_1.jpg"), "cache1"
 			var more []sign.Field
 			if durable {
 				group, more = "group1", []sign.Field{{Name: "isStorage", Value: "true"}}
@@ -80,7 +80,7 @@ const documentBody = "------WebKitFormBoundarymiA5o7JWrgF9Klcq\r\n" +
 
 func TestTheDocumentsOwnRequestIsTaken(t *testing.T) {
 	s := newTestServer(t)
-	photo := picture(t, "landscape_1.jpg")
+	photo := testPicture(t, "landscape_1.jpg")
 	right := sign.DFSAPISign(dfsSecret, []sign.Field{{Name: "appKey", Value: dfsApp}, {Name: "length", Value: strconv.Itoa(len(photo))}})
 	for name, signature := range map[string]string{"saved": right, "bad_sign": "4A61DE33C4078F80D00DFCBCC5AA25BACE1C9E67"} {
 		body := fmt.Sprintf(documentBody, len(photo), signature, photo)
@@ -95,7 +95,7 @@ func TestTheDocumentsOwnRequestIsTaken(t *testing.T) {
 
 func TestSaveImageRefusesInTheOrderOfTheOriginal(t *testing.T) {
 	s := newTestServer(t)
-	photo := string(picture(t, "landscape_1.jpg"))
+	photo := string(testPicture(t, "landscape_1.jpg"))
 	// each step mends the first fault of the one before
 	form := map[string]string{"appKey": "", "length": "1", "sign": "", "isStorage": "maybe", "cacheTime": "-1"}
 	file := formPart{"mmfile", "1.JPG", "not a picture"}
@@ -146,7 +146,7 @@ func TestSaveImageRefusesInTheOrderOfTheOriginal(t *testing.T) {
 }
 
 func TestSaveImageTakesWhatClientsOfTheFieldSend(t *testing.T) {
-	photo := picture(t, "landscape_1.jpg")
+	photo := testPicture(t, "landscape_1.jpg")
 	fields := []sign.Field{{Name: "appKey", Value: dfsApp}, {Name: "length", Value: strconv.Itoa(len(photo))}}
 	signature := sign.DFSAPISign(dfsSecret, fields)
 	parts := saveParts(photo)
@@ -180,7 +180,7 @@ func TestSaveImageTakesWhatClientsOfTheFieldSend(t *testing.T) {
 
 func TestAFieldThatDecidesIsTakenOnce(t *testing.T) {
 	s := newTestServer(t)
-	parts := saveParts(picture(t, "landscape_1.jpg"), sign.Field{Name: "isStorage", Value: "true"}, sign.Field{Name: "cacheTime", Value: "60"})
+	parts := saveParts(testPicture(t, "landscape_1.jpg"), sign.Field{Name: "isStorage", Value: "true"}, sign.Field{Name: "cacheTime", Value: "60"})
 	for _, again := range []formPart{
 		{name: "appkey", value: dfsApp}, {name: "length", value: "1"}, {name: "sign", value: "0"}, {name: "isStorage", value: "true"}, {name: "cacheTime", value: "60"},
 	} {
@@ -194,7 +194,7 @@ func TestAFieldThatDecidesIsTakenOnce(t *testing.T) {
 }
 
 func TestStrictSignAsksForAllFields(t *testing.T) {
-	photo := picture(t, "landscape_1.jpg")
+	photo := testPicture(t, "landscape_1.jpg")
 	parts := append(saveParts(photo), formPart{name: "isStorage", value: "true"}) // not signed
 	if got := newTestServer(t).save(parts...).body; !strings.HasPrefix(got, `{"ERRORCODE":"0"`) {
 		t.Errorf("any: %s", got)
@@ -211,7 +211,7 @@ func TestStrictSignAsksForAllFields(t *testing.T) {
 func TestAPictureIsGoneWhenItsCacheTimeHasPassed(t *testing.T) {
 	for _, durable := range []string{"true", "false"} {
 		s := newTestServer(t)
-		url := field0(t, s.save(saveParts(picture(t, "landscape_1.jpg"),
+		url := field0(t, s.save(saveParts(testPicture(t, "landscape_1.jpg"),
 			sign.Field{Name: "isStorage", Value: durable}, sign.Field{Name: "cacheTime", Value: "60"})...), "url")
 		s.clock.add(time.Minute - time.Microsecond)
 		if a := s.do("GET", url, nil); a.status != 200 {
@@ -226,7 +226,7 @@ func TestAPictureIsGoneWhenItsCacheTimeHasPassed(t *testing.T) {
 
 func TestARotatedSecretAndTheOneBeforeSign(t *testing.T) {
 	s := newTestServer(t)
-	photo := picture(t, "landscape_1.jpg")
+	photo := testPicture(t, "landscape_1.jpg")
 	if _, err := s.data.Registry.RotateApp(dfsApp); err != nil {
 		t.Fatal(err)
 	}
@@ -242,12 +242,12 @@ func TestARotatedSecretAndTheOneBeforeSign(t *testing.T) {
 func TestAnOverLimitUploadIsToldSo(t *testing.T) {
 	s := newTestServer(t)
 	for _, size := range []int{8 << 20, 9 << 20, 40 << 20} {
-		data := append(picture(t, "landscape_1.jpg"), make([]byte, size)...)[:size]
+		data := append(testPicture(t, "landscape_1.jpg"), make([]byte, size)...)[:size]
 		if got := s.save(saveParts(data)...).body; got != `{"ERRORCODE":"ME01023", "RESULT":"parameters is error"}` {
 			t.Errorf("%d bytes: %s", size, got)
 		}
 	}
-	data := append(picture(t, "landscape_1.jpg"), make([]byte, 8<<20)...)[:8<<20-1]
+	data := append(testPicture(t, "landscape_1.jpg"), make([]byte, 8<<20)...)[:8<<20-1]
 	if got := s.save(saveParts(data)...).body; !strings.HasPrefix(got, `{"ERRORCODE":"0"`) {
 		t.Errorf("one byte below the limit: %s", got)
 	}
@@ -255,7 +255,7 @@ func TestAnOverLimitUploadIsToldSo(t *testing.T) {
 
 func TestLinksAskForTheirToken(t *testing.T) {
 	s := newTestServer(t, func(c *Config) { c.TokenSecret = "link secret" })
-	url := field0(t, s.save(saveParts(picture(t, "landscape_1.jpg"))...), "url")
+	url := field0(t, s.save(saveParts(testPicture(t, "landscape_1.jpg"))...), "url")
 	bare, query, _ := strings.Cut(url, "?")
 	mustBe := func(want int, url string) {
 		t.Helper()
@@ -275,14 +275,14 @@ func TestLinksAskForTheirToken(t *testing.T) {
 	mustBe(400, url)
 
 	// a link to a picture that expires lives as long
-	url = field0(t, s.save(saveParts(picture(t, "landscape_1.jpg"), sign.Field{Name: "cacheTime", Value: "5000"})...), "url")
+	url = field0(t, s.save(saveParts(testPicture(t, "landscape_1.jpg"), sign.Field{Name: "cacheTime", Value: "5000"})...), "url")
 	s.clock.add(4999 * time.Second)
 	mustBe(200, url)
 }
 
 func TestLinksAnswerAsFastDFSDoes(t *testing.T) {
 	s := newTestServer(t)
-	photo := picture(t, "landscape_1.jpg")
+	photo := testPicture(t, "landscape_1.jpg")
 	url := field0(t, s.save(saveParts(photo, sign.Field{Name: "isStorage", Value: "true"})...), "url")
 	size := len(photo)
 	tests := []struct {
@@ -354,7 +354,7 @@ func TestGainImageScalesAsTheOriginal(t *testing.T) {
 
 func TestGainImageAnswersByItsTable(t *testing.T) {
 	s := newTestServer(t)
-	photo := picture(t, "landscape_1.jpg")
+	photo := testPicture(t, "landscape_1.jpg")
 	durable := field0(t, s.save(saveParts(photo, sign.Field{Name: "isStorage", Value: "true"})...), "fileID")
 	limited := field0(t, s.save(saveParts(photo)...), "fileID")
 	tests := []struct {

@@ -14,11 +14,14 @@
 //
 // and a read through
 //
+//	grant.go       was this very link checked before, and holds it still
 //	blob.go        /{container}/{folder}/{file}: address, token, then the operation;
 //	               here the object, or a variant that is made of it (variant.go)
 //	link.go        /{group}/M00/HH/LL/{file}: token if there is to be one, then the object
 //	gain.go        gainImage: an object by its file ID, scaled
-//	download.go    conditions and range, then the bytes
+//	hot.go         the picture: from memory, as an open file, or out of the store
+//	download.go    conditions and range
+//	conn.go        header and bytes in one call, or the system sends the file
 //
 // The same URLs are an Azure Blob endpoint: blob.md of the contract has its
 // operations, blob.go their table, and
@@ -39,6 +42,12 @@
 // trash together, and a replaced original takes those that were made of it along.
 //
 // # What is promised
+//
+// No answer is older than a change that was acknowledged: what is kept of a picture
+// counts only while the store's version of its name is the one from before it was
+// opened. It was compared with its checksum when it came to be kept, and will be by a
+// scrub, but not each time that it is sent. A link that fails is checked again each
+// time.
 //
 // Nothing is acknowledged before the store has it. A signature is compared only
 // after the application is known, and a container's owner is looked at before

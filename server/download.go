@@ -1,8 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"crypto/md5"
-	"encoding/binary"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +12,6 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
-
-	"tintype/store"
 )
 
 // errRange is returned for a range that begins beyond the end.
@@ -36,49 +35,51 @@ func httpTime(t time.Time) string {
 	return t.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")
 }
 
-// etag returns an object's strong entity tag. It changes with the bytes and with
-// every replacement, so that a download in parts never mixes two versions.
-func etag(o store.Object) string {
-	return fmt.Sprintf(`"0x%016X"`, binary.BigEndian.Uint64(o.Digest[:])^uint64(o.LastModified().UnixMicro()))
+func setTime(h *fasthttp.ResponseHeader, name string, t time.Time) {
+	var text [len("Mon, 02 Jan 2006 15:04:05 GMT")]byte
+	h.SetBytesV(name, fasthttp.AppendHTTPDate(text[:0], t))
 }
 
-// serveObject answers GET and HEAD of an object with its body, or the part of it
-// that was asked for, and closes it. headers sets what only belongs to an answer
-// with a body; nothing is set of an answer that fails.
-func serveObject(ctx *fasthttp.RequestCtx, o store.Object, body store.Blob, r rules, modified time.Time, headers func()) error {
+func setMD5(h *fasthttp.ResponseHeader, name string, sum md5Sum) {
+	var text [24]byte
+	base64.StdEncoding.Encode(text[:], sum[:])
+	h.SetBytesV(name, text[:])
+}
+
+// serve answers GET and HEAD of a picture with its bytes, or the part of them that was
+// asked for, and releases it. Nothing is set of an answer that fails.
+func (s *Server) serve(ctx *fasthttp.RequestCtx, p *picture, r rules, modified time.Time) error {
 	h := &ctx.Response.Header
-	tag := etag(o)
-	p, err := r.plan(ctx, o.Size, tag, modified)
+	part, err := r.plan(ctx, p.Size, p.tag, modified)
 	var sum md5Sum
+	if err == nil && ctx.IsGet() {
+		err = s.hot.load(p)
+	}
 	if err == nil && r.azure {
-		sum, err = askedMD5(ctx, o, body, p)
+		sum, err = askedMD5(ctx, p, part)
 	}
 	if errors.Is(err, errRange) {
-		h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes */%d", o.Size))
-	}
-	if err == nil {
-		err = send(ctx, body, p.start, p.end)
+		h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes */%d", p.Size))
 	}
 	if err == nil || errors.Is(err, errNotModified) {
-		h.Set(fasthttp.HeaderETag, tag)
-		h.Set(fasthttp.HeaderLastModified, httpTime(modified))
+		h.Set(fasthttp.HeaderETag, p.tag)
+		setTime(h, fasthttp.HeaderLastModified, modified)
 	}
 	if err != nil {
-		return errors.Join(err, body.Close())
+		return errors.Join(err, p.release())
 	}
 	if sum != (md5Sum{}) {
-		h.Set(contentMD5, formatMD5(sum))
+		setMD5(h, contentMD5, sum)
 	}
-	if r.azure && p.partial && o.MD5 != (md5Sum{}) {
-		h.Set(msContentMD5, formatMD5(o.MD5))
+	if r.azure && part.partial && p.MD5 != (md5Sum{}) {
+		setMD5(h, msContentMD5, p.MD5)
 	}
 	h.Set(fasthttp.HeaderAcceptRanges, "bytes")
-	if p.partial {
+	if part.partial {
 		ctx.SetStatusCode(fasthttp.StatusPartialContent)
-		h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes %d-%d/%d", p.start, p.end-1, o.Size))
+		h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes %d-%d/%d", part.start, part.end-1, p.Size))
 	}
-	headers()
-	return nil
+	return send(ctx, p, part.start, part.end)
 }
 
 // span is what a request is answered with: the bytes [start, end).
@@ -100,52 +101,65 @@ func (r rules) plan(ctx *fasthttp.RequestCtx, size int64, tag string, modified t
 
 // askedMD5 returns what goes into Content-MD5: that of all bytes if they are sent,
 // that of a range where it is asked for, otherwise zero.
-func askedMD5(ctx *fasthttp.RequestCtx, o store.Object, body store.Blob, p span) (md5Sum, error) {
-	asked := ctx.IsGet() && strings.EqualFold(string(ctx.Request.Header.Peek(msRangeMD5)), "true")
+func askedMD5(ctx *fasthttp.RequestCtx, p *picture, part span) (md5Sum, error) {
+	asked := ctx.IsGet() && bytes.EqualFold(ctx.Request.Header.Peek(msRangeMD5), []byte("true"))
 	switch {
-	case asked && (!p.partial || p.end-p.start > maxRangeMD5):
+	case asked && (!part.partial || part.end-part.start > maxRangeMD5):
 		return md5Sum{}, fmt.Errorf("%w: %s", errHeader, msRangeMD5)
-	case !p.partial:
-		return o.MD5, nil
+	case !part.partial:
+		return p.MD5, nil
 	case !asked:
 		return md5Sum{}, nil
 	}
-	sum := md5.New()
-	_, err := body.Seek(p.start, io.SeekStart)
-	if err == nil {
-		_, err = io.CopyN(sum, body, p.end-p.start)
+	from, err := p.reader(part.start, part.end)
+	if err != nil {
+		return md5Sum{}, err
 	}
+	sum := md5.New()
+	_, err = io.Copy(sum, from)
 	return md5Sum(sum.Sum(nil)), err
 }
 
-// send makes [start, end) of body the response body, and sees to its closing where
-// it returns nil. What is in memory goes out in one write with the headers.
-func send(ctx *fasthttp.RequestCtx, body store.Blob, start, end int64) error {
+// reader returns the bytes [start, end) of a picture that is loaded.
+func (p *picture) reader(start, end int64) (io.Reader, error) {
+	switch {
+	case p.data != nil:
+		return bytes.NewReader(p.data[start:end]), nil
+	case p.file != nil:
+		return io.NewSectionReader(p.file, start, end-start), nil
+	}
+	_, err := p.blob.Seek(start, io.SeekStart)
+	return io.LimitReader(p.blob, end-start), err
+}
+
+// send makes [start, end) of a picture the response body, which releases it.
+func send(ctx *fasthttp.RequestCtx, p *picture, start, end int64) error {
 	if ctx.IsHead() {
 		ctx.Response.SkipBody = true
 		ctx.Response.Header.SetContentLength(int(end))
-		return body.Close()
+		return p.release()
 	}
-	data, err := body.Whole()
+	if c, ok := ctx.Conn().(*conn); ok && (p.data != nil || p.file != nil) {
+		c.sending.begin(p, start, end)
+		ctx.Response.ImmediateHeaderFlush = true
+		ctx.SetBodyStream(&c.sending, int(end-start))
+		return nil
+	}
+	from, err := p.reader(start, end)
 	if err != nil {
-		return err
+		return errors.Join(err, p.release())
 	}
-	if data != nil {
-		ctx.Response.SetBodyRaw(data[start:end])
-		return body.Close()
-	}
-	if _, err := body.Seek(start, io.SeekStart); err != nil {
-		return err
-	}
-	ctx.SetBodyStream(&part{io.LimitReader(body, end-start), body}, int(end-start))
+	ctx.SetBodyStream(&streamed{from, p}, int(end-start))
 	return nil
 }
 
-// part is a body of which only the beginning is sent; fasthttp closes it.
-type part struct {
+// streamed is a body that releases its picture when fasthttp closes it.
+type streamed struct {
 	io.Reader
-	io.Closer
+	picture *picture
 }
+
+func (b *streamed) Close() error { return b.picture.release() }
 
 // requestedRange returns the bytes that a GET asks for: all of them, and not
 // partial, where the header asks for nothing that is served (several ranges,

@@ -2,8 +2,6 @@ package server
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"net/url"
 	"regexp"
 	"strings"
@@ -55,7 +53,7 @@ func (s *Server) gainReply(ctx *fasthttp.RequestCtx) {
 		}
 		ctx.SetStatusCode(status)
 	}
-	s.count("gain", fmt.Sprint(ctx.Response.StatusCode()))
+	s.gains.count(ctx)
 }
 
 // gainRequest is a parsed gainImage query.
@@ -80,23 +78,25 @@ func (s *Server) gainImage(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	obj, body, err := tier.Open(obj.Name)
+	p, err := s.hot.open(tier, obj.Name, s.cfg.Now())
 	if err != nil {
 		return err
 	}
-	w, h := obj.Width, obj.Height
+	w, h := p.Width, p.Height
 	if req.scaling != nil {
 		if w, h, err = req.scaling.Size(w, h); err != nil {
-			body.Close()
-			return err
+			return errors.Join(err, p.release())
 		}
 	}
-	if w == obj.Width && h == obj.Height && req.format.MediaType() == obj.MediaType {
-		return serveObject(ctx, obj, body, nginxRules, obj.Created, func() { ctx.SetContentType(obj.MediaType) })
+	if w == p.Width && h == p.Height && req.format.MediaType() == p.MediaType {
+		if err = s.serve(ctx, p, nginxRules, p.Created); err == nil {
+			ctx.SetContentType(p.MediaType)
+		}
+		return err
 	}
-	defer body.Close()
+	defer p.release()
 	return s.decoding(func() error {
-		data, err := io.ReadAll(body)
+		data, err := s.hot.bytes(p)
 		if err != nil {
 			return err
 		}

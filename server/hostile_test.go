@@ -29,7 +29,7 @@ func patched(data []byte, off int, value ...byte) []byte {
 
 func TestBombsAndBrokenPicturesHaveTheirCodes(t *testing.T) {
 	s := newTestServer(t)
-	jpeg, progressive, png := picture(t, "landscape_1.jpg"), picture(t, "progressive.jpg"), picture(t, "opaque.png")
+	jpeg, progressive, png := testPicture(t, "landscape_1.jpg"), testPicture(t, "progressive.jpg"), testPicture(t, "opaque.png")
 	sof := bytes.Index(jpeg, []byte{0xff, 0xc0})
 	hugePNG := patched(png, 16, 0, 0, 0xc3, 0x50, 0, 0, 0xc3, 0x50) // 50000 x 50000
 	binary.BigEndian.PutUint32(hugePNG[29:], crc32.ChecksumIEEE(hugePNG[12:29]))
@@ -41,8 +41,8 @@ func TestBombsAndBrokenPicturesHaveTheirCodes(t *testing.T) {
 	}{
 		"a JPEG of 65535 x 65535": {patched(jpeg, sof+5, 0xff, 0xff, 0xff, 0xff), "997908", "ME01023"},
 		"a PNG of 50000 x 50000":  {hugePNG, "997908", "ME01023"},
-		"a GIF of 65535 x 65535":  {patched(picture(t, "animated.gif"), 6, 0xff, 0xff, 0xff, 0xff), "997908", "ME01023"},
-		"a BMP of 40000 x 40000":  {patched(picture(t, "picture.bmp"), 18, 0x40, 0x9c, 0, 0, 0x40, 0x9c, 0, 0), "997908", "ME01023"},
+		"a GIF of 65535 x 65535":  {patched(testPicture(t, "animated.gif"), 6, 0xff, 0xff, 0xff, 0xff), "997908", "ME01023"},
+		"a BMP of 40000 x 40000":  {patched(testPicture(t, "picture.bmp"), 18, 0x40, 0x9c, 0, 0, 0x40, 0x9c, 0, 0), "997908", "ME01023"},
 		"a JPEG of 200 scans":     {scans, "997908", "ME01023"},
 		"nothing":                 {nil, "999006", "ME24601"},
 		"an SVG":                  {[]byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>`), "997905", "ME24601"},
@@ -84,7 +84,7 @@ func TestBombsAndBrokenPicturesHaveTheirCodes(t *testing.T) {
 // cache holds; each picture must stay readable for its time, over a restart too.
 func TestShortLivedPicturesOutliveTheCache(t *testing.T) {
 	s := newTestServer(t) // with a cache of 1 MiB
-	photo := picture(t, "landscape_1.jpg")
+	photo := testPicture(t, "landscape_1.jpg")
 	var mu sync.Mutex
 	stored := make(map[string]string)
 	var writers sync.WaitGroup
@@ -204,7 +204,7 @@ func FuzzGain(f *testing.F) {
 // interlaced returns a PNG whose only row is missing: what it takes to decode is known before.
 func interlaced(t *testing.T, w, h int) []byte {
 	t.Helper()
-	data := bytes.Clone(picture(t, "alpha.png"))
+	data := bytes.Clone(testPicture(t, "alpha.png"))
 	binary.BigEndian.PutUint32(data[16:], uint32(w))
 	binary.BigEndian.PutUint32(data[20:], uint32(h))
 	data[28] = 1
@@ -226,7 +226,7 @@ func TestAPictureThatTakesMoreThanAllMemoryIsTooLarge(t *testing.T) {
 	if got := upload(interlaced(t, 1000, 1000)); got != "997905" { // it is decoded, and damaged
 		t.Errorf("4 MB of 32: %s, want 997905", got)
 	}
-	if got := upload(picture(t, "photo.jpg")); got != "1" {
+	if got := upload(testPicture(t, "photo.jpg")); got != "1" {
 		t.Errorf("a photo: %s", got)
 	}
 }

@@ -2,8 +2,8 @@ package server
 
 import (
 	"errors"
-	"fmt"
 	"strings"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -63,7 +63,7 @@ func (s *Server) linkReply(ctx *fasthttp.RequestCtx) {
 			ctx.SetBodyString(fasthttp.StatusMessage(status) + "\n")
 		}
 	}
-	s.count("link", fmt.Sprint(ctx.Response.StatusCode()))
+	s.links.count(ctx)
 }
 
 // link serves a picture of saveImage under its FastDFS-style name. A missing
@@ -72,10 +72,15 @@ func (s *Server) link(ctx *fasthttp.RequestCtx) error {
 	if !ctx.IsGet() && !ctx.IsHead() {
 		return errVerb
 	}
+	if read := s.grants.find(ctx, s.cfg.Now()); read != nil {
+		return read(ctx)
+	}
 	// none of its characters needs escaping, so a path with any is not canonical
 	path := strings.TrimPrefix(string(ctx.URI().PathOriginal()), "/")
+	var until time.Time
 	if s.cfg.TokenSecret != "" {
-		if err := s.checkLinkToken(ctx, path); err != nil {
+		var err error
+		if until, err = s.checkLinkToken(ctx, path); err != nil {
 			return err
 		}
 	}
@@ -87,29 +92,41 @@ func (s *Server) link(ctx *fasthttp.RequestCtx) error {
 	if strings.HasPrefix(id.Group, "cache") {
 		tier = s.cfg.Cache
 	}
-	obj, body, err := tier.Open(path)
-	if err != nil {
-		return err
+	disposition := ""
+	if name, err := query(ctx, "filename"); err == nil && name != "" {
+		disposition = `attachment; filename="` + safeFileName(name) + `"`
 	}
-	return serveObject(ctx, obj, body, nginxRules, id.Created(), func() {
-		ctx.SetContentType(obj.MediaType)
-		if name, err := query(ctx, "filename"); err == nil && name != "" {
-			ctx.Response.Header.Set(fasthttp.HeaderContentDisposition, `attachment; filename="`+safeFileName(name)+`"`)
+	read := func(ctx *fasthttp.RequestCtx) error {
+		p, err := s.hot.open(tier, path, s.cfg.Now())
+		if err != nil {
+			return err
 		}
-	})
+		if err = s.serve(ctx, p, nginxRules, id.Created()); err != nil {
+			return err
+		}
+		ctx.SetContentType(p.MediaType)
+		if disposition != "" {
+			ctx.Response.Header.Set(fasthttp.HeaderContentDisposition, disposition)
+		}
+		return nil
+	}
+	s.grants.add(ctx, until, read)
+	return read(ctx)
 }
 
-func (s *Server) checkLinkToken(ctx *fasthttp.RequestCtx, path string) error {
+// checkLinkToken returns when the token of a link ends.
+func (s *Server) checkLinkToken(ctx *fasthttp.RequestCtx, path string) (until time.Time, err error) {
 	token, err1 := query(ctx, "token")
 	ts, err2 := query(ctx, "ts")
 	if err := errors.Join(err1, err2); err != nil {
-		return err
+		return time.Time{}, err
 	}
 	if token == "" || ts == "" {
-		return errToken
+		return time.Time{}, errToken
 	}
 	_, signed, _ := strings.Cut(path, "/")
-	return sign.VerifyFastDFSToken(signed, s.cfg.TokenSecret, token, ts, s.cfg.TokenTTL, s.cfg.Now())
+	err = sign.VerifyFastDFSToken(signed, s.cfg.TokenSecret, token, ts, s.cfg.TokenTTL, s.cfg.Now())
+	return sign.FastDFSTokenEnd(ts, s.cfg.TokenTTL), err
 }
 
 // safeFileName keeps what a header can carry between quotes.

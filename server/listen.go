@@ -12,9 +12,8 @@ import (
 const spareFiles = 128
 
 // patientListener survives a process or a machine that has run out of
-// descriptors or memory for sockets: fasthttp would stop serving for good. It
-// hands connections on as they are, since fasthttp writes header and body in one
-// call only to a bare TCP connection. It may be closed more than once.
+// descriptors or memory for sockets: fasthttp would stop serving for good. It may be
+// closed more than once.
 type patientListener struct {
 	net.Listener
 	close func() error
@@ -31,6 +30,9 @@ func (l patientListener) Accept() (net.Conn, error) {
 		conn, err := l.Listener.Accept()
 		if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) &&
 			!errors.Is(err, syscall.ENOBUFS) && !errors.Is(err, syscall.ENOMEM) {
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				return newConn(tcp)
+			}
 			return conn, err
 		}
 		time.Sleep(wait)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -96,6 +97,23 @@ func (s *Server) badRequest(ctx *fasthttp.RequestCtx, err error) {
 // count counts an answer by API and code.
 func (s *Server) count(api, code string) {
 	s.set.GetOrCreateCounter(fmt.Sprintf("tintype_requests_total{api=%q,code=%q}", api, code)).Inc()
+}
+
+// statusCounters count the answers of an API by status.
+type statusCounters struct {
+	api  string
+	set  *metrics.Set
+	each [600]atomic.Pointer[metrics.Counter]
+}
+
+func (c *statusCounters) count(ctx *fasthttp.RequestCtx) {
+	at := &c.each[ctx.Response.StatusCode()%len(c.each)]
+	n := at.Load()
+	if n == nil {
+		n = c.set.GetOrCreateCounter(fmt.Sprintf("tintype_requests_total{api=%q,code=\"%d\"}", c.api, ctx.Response.StatusCode()))
+		at.Store(n)
+	}
+	n.Inc()
 }
 
 // measure registers what is read from elsewhere when the metrics are.

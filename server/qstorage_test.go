@@ -58,14 +58,14 @@ func code(t testing.TB, a answer) string {
 
 func TestUploadAnswersAsTheDocumentPrints(t *testing.T) {
 	s := newTestServer(t)
-	golden(t, "qstorage/upload.json", s.upload(picture(t, "landscape_6.jpg")).body)
-	golden(t, "qstorage/upload_alpha.json", s.upload(picture(t, "alpha.png")).body)
+	golden(t, "qstorage/upload.json", s.upload(testPicture(t, "landscape_6.jpg")).body)
+	golden(t, "qstorage/upload_alpha.json", s.upload(testPicture(t, "alpha.png")).body)
 }
 
 func TestTheDocumentsUploadIsTaken(t *testing.T) {
 	s := newTestServer(t)
 	s.clock.set(time.Unix(1520329467, 0)) // of its signature-Time
-	body, contentType := makeForm(formPart{"files", `D:temp\img\testimage.jpeg`, string(picture(t, "landscape_1.jpg"))})
+	body, contentType := makeForm(formPart{"files", `D:temp\img\testimage.jpeg`, string(testPicture(t, "landscape_1.jpg"))})
 	a := s.do("POST", publicURL+"/picture/upload?lang=en-us&uuid=1517bfd3f7a87ab988", bytes.NewReader(body),
 		"Content-Type", strings.Replace(contentType, "form-data", "from-data", 1), // as the document spells it
 		"app-key", "appqforumdev", "signature-Time", "1520329467", "signature", sign.QStorageSignature(testSecret, "1520329467"),
@@ -87,7 +87,7 @@ func TestUploadedPicturesOpenWithTheirToken(t *testing.T) {
 		"animated.gif": {"image/gif", "jpeg"}, "picture.bmp": {"image/bmp", "jpeg"},
 		"lossy.webp": {"image/webp", "jpeg"}, "alpha.webp": {"image/webp", "png"},
 	} {
-		data := picture(t, name)
+		data := testPicture(t, name)
 		c := s.uploaded(data)
 		full := s.do("GET", c.OriginalURL+"?"+c.SASToken, nil)
 		if full.status != 200 || full.body != string(data) || full.header.Get("Content-Type") != want.mediaType || c.Type != want.mediaType || c.OriginalSize != len(data) {
@@ -110,7 +110,7 @@ func TestUploadedPicturesOpenWithTheirToken(t *testing.T) {
 
 func TestEverySizeHasItsThumbnail(t *testing.T) {
 	s := newTestServer(t, func(c *Config) { c.Thumbs = []int{1024, 64, 1024} })
-	a := s.upload(picture(t, "photo.jpg"))
+	a := s.upload(testPicture(t, "photo.jpg"))
 	for _, want := range []string{`"thumbnail_64_width":64,"thumbnail_64_height":43,"thumbnail_64_url":"`, `"thumbnail_1024_width":1024,`} {
 		if strings.Count(a.body, want) != 1 {
 			t.Errorf("%s not once in %s", want, a.body)
@@ -131,7 +131,7 @@ type qrequest struct {
 }
 
 func (s *testServer) qrequest() *qrequest {
-	body, contentType := makeForm(formPart{"files", "a.jpg", string(picture(s.t, "landscape_1.jpg"))})
+	body, contentType := makeForm(formPart{"files", "a.jpg", string(testPicture(s.t, "landscape_1.jpg"))})
 	r := &qrequest{query: qquery, body: string(body), headers: map[string]string{"Content-Type": contentType, "resource-id": "13/76f99fb4f1a24d29"}}
 	h := s.qheaders()
 	for i := 0; i < len(h); i += 2 {
@@ -179,8 +179,8 @@ func qfaults(s *testServer) []qfault {
 		{"another content type", "999005", setHeader("Content-Type", "application/json")},
 		{"a broken body", "999006", func(r *qrequest) { r.body = r.body[:len(r.body)-len(r.body)/2] }},
 		{"no picture", "997905", sent("plain text")},
-		{"a broken picture", "997905", sent(string(picture(s.t, "landscape_1.jpg")[:9000]))},
-		{"a large picture", "997908", sent(string(picture(s.t, "landscape_1.jpg")) + strings.Repeat("x", 8<<20))},
+		{"a broken picture", "997905", sent(string(testPicture(s.t, "landscape_1.jpg")[:9000]))},
+		{"a large picture", "997908", sent(string(testPicture(s.t, "landscape_1.jpg")) + strings.Repeat("x", 8<<20))},
 	}
 }
 
@@ -305,7 +305,7 @@ func (s *testServer) delete(urls ...string) answer {
 
 func TestDeleteIsSoftAndTakesEveryVariant(t *testing.T) {
 	s := newTestServer(t)
-	c, other := s.uploaded(picture(t, "landscape_1.jpg")), s.uploaded(picture(t, "landscape_1.jpg"))
+	c, other := s.uploaded(testPicture(t, "landscape_1.jpg")), s.uploaded(testPicture(t, "landscape_1.jpg"))
 	// the URL of another server, of the thumbnail, with a token, twice
 	url := strings.Replace(c.ThumbnailURL, publicURL, "https://bqgroupstoragedev.blob.core.windows.net", 1) + "?" + c.SASToken
 	a := s.delete(url, url)
@@ -331,7 +331,7 @@ func TestDeleteIsSoftAndTakesEveryVariant(t *testing.T) {
 func TestTrashKeepsEveryPictureOfOneName(t *testing.T) {
 	s := newTestServer(t)
 	for _, file := range []string{"landscape_1.jpg", "opaque.png"} {
-		body, contentType := makeForm(formPart{"files", "me", string(picture(t, file))})
+		body, contentType := makeForm(formPart{"files", "me", string(testPicture(t, file))})
 		c := content(t, s.do("POST", publicURL+"/portrait"+qquery, bytes.NewReader(body), s.qheaders("Content-Type", contentType)...))
 		if got := code(t, s.delete(c.OriginalURL)); got != "1" {
 			t.Fatalf("delete: %s", got)
@@ -345,7 +345,7 @@ func TestTrashKeepsEveryPictureOfOneName(t *testing.T) {
 
 func TestDeleteIsAllOrNothing(t *testing.T) {
 	s := newTestServer(t)
-	c := s.uploaded(picture(t, "landscape_1.jpg"))
+	c := s.uploaded(testPicture(t, "landscape_1.jpg"))
 	unknown := strings.Replace(c.OriginalURL, "_full", "_32", 1)
 	for name, test := range map[string]struct {
 		urls []string
@@ -380,7 +380,7 @@ func TestDeleteTakesEveryMethodAndForm(t *testing.T) {
 			return s.do("GET", publicURL+"/picture/delete"+qquery+"&fileUrls="+a+","+b, nil, s.qheaders("Content-Type", "application/json")...)
 		},
 	} {
-		a, b := s.uploaded(picture(t, "landscape_1.jpg")), s.uploaded(picture(t, "landscape_2.jpg"))
+		a, b := s.uploaded(testPicture(t, "landscape_1.jpg")), s.uploaded(testPicture(t, "landscape_2.jpg"))
 		if got := code(t, send(a.OriginalURL, b.OriginalURL)); got != "1" {
 			t.Errorf("%s: %s", name, got)
 		}
@@ -390,7 +390,7 @@ func TestDeleteTakesEveryMethodAndForm(t *testing.T) {
 			}
 		}
 	}
-	c := s.uploaded(picture(t, "landscape_1.jpg"))
+	c := s.uploaded(testPicture(t, "landscape_1.jpg"))
 	if got := code(t, s.do("POST", publicURL+"/picture/delete"+qquery, strings.NewReader("\xef\xbb\xbf"+fmt.Sprintf(`{"fileUrls":[%q]}`, c.OriginalURL)), s.qheaders("Content-Type", "application/json")...)); got != "1" {
 		t.Errorf("with a byte order mark: %s", got)
 	}
@@ -439,7 +439,7 @@ func (s *testServer) sastoken(resource, query string, headers ...string) answer 
 
 func TestSASTokensOpenWhatTheyAreFor(t *testing.T) {
 	s := newTestServer(t)
-	c := s.uploaded(picture(t, "landscape_1.jpg"))
+	c := s.uploaded(testPicture(t, "landscape_1.jpg"))
 	blob := strings.TrimPrefix(c.OriginalURL, publicURL+"/"+c.Target+"/")
 	const times = "start=2018-03-13T07:30:00.123Z&expiry=2018-03-15T08:00:00Z&sp=r"
 	a := s.sastoken("container", times, "target", c.Target)
@@ -508,7 +508,7 @@ func TestSASTokenRefusals(t *testing.T) {
 func TestPortraitsAreReplacedAndReadByAnyone(t *testing.T) {
 	s := newTestServer(t)
 	post := func(file string) answer {
-		body, contentType := makeForm(formPart{"files", "me", string(picture(t, file))})
+		body, contentType := makeForm(formPart{"files", "me", string(testPicture(t, file))})
 		return s.do("POST", publicURL+"/portrait"+qquery, bytes.NewReader(body), s.qheaders("Content-Type", contentType)...)
 	}
 	golden(t, "qstorage/portrait.json", regexp.MustCompile(`"original_size":\d+`).ReplaceAllString(post("landscape_6.jpg").body, `"original_size":0`))
@@ -541,7 +541,7 @@ func TestPortraitsAreReplacedAndReadByAnyone(t *testing.T) {
 }
 
 func TestUploadTakesWhatClientsOfTheFieldSend(t *testing.T) {
-	photo := string(picture(t, "landscape_1.jpg"))
+	photo := string(testPicture(t, "landscape_1.jpg"))
 	multi := func(boundary, eol, partHeaders, end string) string {
 		return "--" + boundary + eol + partHeaders + eol + eol + photo + eol + "--" + boundary + end
 	}
@@ -587,10 +587,10 @@ func TestUploadTakesWhatClientsOfTheFieldSend(t *testing.T) {
 
 func TestTheFilePartCalledFilesWins(t *testing.T) {
 	s := newTestServer(t)
-	png := string(picture(t, "opaque.png"))
+	png := string(testPicture(t, "opaque.png"))
 	for _, name := range []string{"files", "files[]"} {
 		r := s.qrequest()
-		body, contentType := makeForm(formPart{"other", "a.jpg", string(picture(t, "landscape_1.jpg"))}, formPart{name, "b.png", png}, formPart{"files", "c.jpg", "x"})
+		body, contentType := makeForm(formPart{"other", "a.jpg", string(testPicture(t, "landscape_1.jpg"))}, formPart{name, "b.png", png}, formPart{"files", "c.jpg", "x"})
 		r.body, r.headers["Content-Type"] = string(body), contentType
 		if got := content(t, s.send(r)); got.Type != "image/png" {
 			t.Errorf("%s: stored %s", name, got.Type)
@@ -603,7 +603,7 @@ func TestAnInputWithoutAFileIsPassedOver(t *testing.T) {
 	r := s.qrequest()
 	r.headers["Content-Type"] = "multipart/form-data; boundary=x"
 	r.body = "--x\r\nContent-Disposition: form-data; name=\"files\"; filename=\"\"\r\n\r\n\r\n" +
-		"--x\r\nContent-Disposition: form-data; name=\"b\"; filename=\"b.png\"\r\n\r\n" + string(picture(t, "opaque.png")) + "\r\n--x--\r\n"
+		"--x\r\nContent-Disposition: form-data; name=\"b\"; filename=\"b.png\"\r\n\r\n" + string(testPicture(t, "opaque.png")) + "\r\n--x--\r\n"
 	if got := content(t, s.send(r)); got.Type != "image/png" {
 		t.Errorf("stored %s", got.Type)
 	}
@@ -615,7 +615,7 @@ func TestPartsAndTheirHeadersAreBounded(t *testing.T) {
 	for i := range many {
 		many[i] = formPart{name: fmt.Sprint(i), value: "x"}
 	}
-	body, contentType := makeForm(append(many, formPart{"files", "a.png", string(picture(t, "opaque.png"))})...)
+	body, contentType := makeForm(append(many, formPart{"files", "a.png", string(testPicture(t, "opaque.png"))})...)
 	r := s.qrequest()
 	r.body, r.headers["Content-Type"] = string(body), contentType
 	if got := code(t, s.send(r)); got != "999006" {
@@ -624,7 +624,7 @@ func TestPartsAndTheirHeadersAreBounded(t *testing.T) {
 	r.headers["Content-Type"] = "multipart/form-data; boundary=x"
 	for header, want := range map[int]string{1 << 20: "999006", 6 << 10: "1"} {
 		r.body = "--x\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a\"\r\nX: " + strings.Repeat("x", header) + "\r\n\r\n" +
-			string(picture(t, "opaque.png")) + "\r\n--x--\r\n"
+			string(testPicture(t, "opaque.png")) + "\r\n--x--\r\n"
 		if got := code(t, s.send(r)); got != want {
 			t.Errorf("a header of %d bytes: %s, want %s", header, got, want)
 		}

@@ -55,7 +55,11 @@ func (r *rationed) Read(p []byte) (int, error) {
 
 // drain reads what a handler left of the body, or gives up on the connection.
 func drain(ctx *fasthttp.RequestCtx) {
-	if n, err := io.CopyN(io.Discard, body(ctx), maxDrain); err == nil && n == maxDrain {
+	left := ctx.RequestBodyStream()
+	if left == nil {
+		return
+	}
+	if n, err := io.CopyN(io.Discard, left, maxDrain); err == nil && n == maxDrain {
 		ctx.SetConnectionClose()
 	}
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"time"
@@ -59,7 +60,6 @@ func (s *Server) routes() fasthttp.RequestHandler {
 // tolerated; nothing, below the paths of the operator; else a picture, at
 // /{group}/M00/HH/LL/{file} or by blob.md.
 func (s *Server) unrouted(r *router.Router) fasthttp.RequestHandler {
-	pictures := s.cors(s.picture)
 	return func(ctx *fasthttp.RequestCtx) {
 		path := strings.TrimSuffix(string(ctx.URI().PathOriginal()), "/")
 		if api, _ := r.Lookup(string(ctx.Method()), path, ctx); api != nil {
@@ -70,8 +70,7 @@ func (s *Server) unrouted(r *router.Router) fasthttp.RequestHandler {
 			ctx.SetStatusCode(fasthttp.StatusNotFound)
 			return
 		}
-		sdkHeaders(ctx)
-		pictures(ctx)
+		s.pictures(ctx)
 	}
 }
 
@@ -83,18 +82,42 @@ func (s *Server) preflight(r *router.Router, paths ...string) {
 
 // picture tells the two kinds of picture URLs apart.
 func (s *Server) picture(ctx *fasthttp.RequestCtx) {
-	if IsLink(string(ctx.URI().PathOriginal())) {
+	sdkHeaders(ctx)
+	if isGroup(firstSegment(ctx)) {
 		s.linkReply(ctx)
 		return
 	}
 	s.blobReply(ctx)
 }
 
+// firstSegment is that of the raw path.
+func firstSegment(ctx *fasthttp.RequestCtx) []byte {
+	first, _, _ := bytes.Cut(bytes.TrimPrefix(ctx.URI().PathOriginal(), []byte("/")), []byte("/"))
+	return first
+}
+
+// route passes a request to a route, or what can be on none past them.
+func (s *Server) route(ctx *fasthttp.RequestCtx) (any, error) {
+	first := firstSegment(ctx)
+	if len(first) == 0 || isReserved[string(first)] || isVersion(first) {
+		s.router(ctx)
+	} else {
+		s.pictures(ctx)
+	}
+	return nil, nil
+}
+
+// isVersion says whether a first path segment is the prefix of an API: "v" and digits.
+func isVersion(segment []byte) bool {
+	digits, ok := bytes.CutPrefix(segment, []byte("v"))
+	return ok && len(digits) > 0 && len(bytes.Trim(digits, "0123456789")) == 0
+}
+
 // handle is the first and last that sees a request.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	start := time.Now()
 	guard(ctx)
-	if _, err := s.call(ctx, func(ctx *fasthttp.RequestCtx) (any, error) { s.router(ctx); return nil, nil }); err != nil {
+	if _, err := s.call(ctx, s.route); err != nil {
 		ctx.Response.Reset()
 		guard(ctx)
 		ctx.SetStatusCode(fasthttp.StatusInternalServerError)

@@ -48,20 +48,24 @@ type Server struct {
 	cfg      Config
 	http     *fasthttp.Server
 	router   fasthttp.RequestHandler
+	pictures fasthttp.RequestHandler
 	decoders chan struct{}       // one for each core
 	memory   *semaphore.Weighted // bytes that pictures being decoded may take
 	// as many, each for a few milliseconds and megabytes: a blob that was put must
 	// not wait until thumbnails are made
-	inspectors chan struct{}
-	folders    folders
-	making     singleflight.Group // variants, by name without extension
-	set        *metrics.Set
-	ready      atomic.Bool
-	console    console
-	starting   sync.Mutex // held to begin a sweep or to end them all
-	sweeping   sync.WaitGroup
-	stopped    context.Context // ends with Shutdown
-	stop       context.CancelFunc
+	inspectors          chan struct{}
+	folders             folders
+	making              singleflight.Group // variants, by name without extension
+	hot                 *hot
+	grants              *grants
+	set                 *metrics.Set
+	blobs, links, gains statusCounters
+	ready               atomic.Bool
+	console             console
+	starting            sync.Mutex // held to begin a sweep or to end them all
+	sweeping            sync.WaitGroup
+	stopped             context.Context // ends with Shutdown
+	stop                context.CancelFunc
 }
 
 // New returns a server for cfg, or what is wrong with it.
@@ -81,6 +85,16 @@ func New(cfg Config) (*Server, error) {
 		memory:     semaphore.NewWeighted(cfg.DecodeMemory),
 		inspectors: make(chan struct{}, runtime.NumCPU()),
 		set:        metrics.NewSet(),
+	}
+	for api, c := range map[string]*statusCounters{"blob": &s.blobs, "link": &s.links, "gain": &s.gains} {
+		c.api, c.set = api, s.set
+	}
+	files := min(maxFiles, int64(maxConnections())/4)
+	var err1, err2 error
+	s.hot, err1 = newHot(cfg.CacheSize, files)
+	s.grants, err2 = newGrants(min(cfg.CacheSize/4, maxGrants))
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
 	}
 	s.cfg.Limits.Admit = s.admit
 	s.stopped, s.stop = context.WithCancel(context.Background())
@@ -104,7 +118,7 @@ func New(cfg Config) (*Server, error) {
 		ErrorHandler:                 s.badRequest,
 		Logger:                       silent{},
 	}
-	s.router = s.routes()
+	s.router, s.pictures = s.routes(), s.cors(s.picture)
 	s.measure()
 	return s, nil
 }
@@ -161,6 +175,7 @@ func (s *Server) sweep() {
 		case <-tick.C:
 		}
 		now := s.cfg.Now()
+		s.hot.prune(now)
 		_, err1 := s.cfg.Cache.Sweep(time.Time{})
 		_, err2 := s.cfg.Pictures.Sweep(now.Add(-s.cfg.TrashTTL))
 		if err := errors.Join(err1, err2); err != nil {

@@ -44,6 +44,7 @@ type testServer struct {
 	t     testing.TB
 	dir   string
 	data  *store.Data
+	srv   *Server
 	dial  func() (net.Conn, error)
 	clock *testClock
 	log   *lockedBuffer
@@ -97,6 +98,24 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// readBy is how servers of tests send what is read: see TestEveryWayOfReading.
+var readBy = "memory"
+
+// listen makes a listener, and dial for it.
+func (s *testServer) listen() net.Listener {
+	if readBy == "copies" {
+		ln := fasthttputil.NewInmemoryListener()
+		s.dial = ln.Dial
+		return loopback{ln}
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.dial = func() (net.Conn, error) { return net.Dial("tcp", ln.Addr().String()) }
+	return ln
+}
+
 // newTestServer starts a server with two applications on an empty directory.
 // change may alter its configuration.
 func newTestServer(t testing.TB, change ...func(*Config)) *testServer {
@@ -105,12 +124,9 @@ func newTestServer(t testing.TB, change ...func(*Config)) *testServer {
 		t: t, dir: t.TempDir(), log: &lockedBuffer{},
 		clock: &testClock{t: time.Date(2018, 3, 14, 7, 50, 33, 0, time.UTC)},
 	}
-	cache, err := store.NewCache(1 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.data, err = store.OpenData(s.dir, store.Options{Now: s.clock.Now, Cache: cache, Log: log})
+	var err error
+	s.data, err = store.OpenData(s.dir, store.Options{Now: s.clock.Now, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,21 +138,30 @@ func newTestServer(t testing.TB, change ...func(*Config)) *testServer {
 	cfg := Config{
 		Apps: s.data.Registry, Pictures: s.data.Pictures, Cache: s.data.Cache,
 		PublicURL: publicURL, Account: "devstoreaccount1", AccountKeys: [][]byte{[]byte(accountKey)},
-		CORS: []string{"*"}, Now: s.clock.Now, Log: log,
+		CORS: []string{"*"}, CacheSize: 1 << 20, Now: s.clock.Now, Log: log,
+	}
+	if readBy == "nothing kept" {
+		cfg.CacheSize = 0
+	}
+	if _, timed := t.(*testing.B); timed {
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	for _, f := range change {
 		f(&cfg)
 	}
 	srv, err := New(cfg)
+	s.srv = srv
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln := fasthttputil.NewInmemoryListener()
+	ln := s.listen()
+	if readBy == "files" {
+		srv.hot.sendfileFrom, srv.hot.sendfileTo = 0, store.MaxWhole
+	}
 	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(loopback{ln}) }()
-	s.dial = ln.Dial
+	go func() { ended <- srv.Serve(ln) }()
 	s.Client = &http.Client{
-		Transport:     &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }},
+		Transport:     &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return s.dial() }},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(func() {
@@ -212,8 +237,8 @@ func (s *testServer) raw(request string) string {
 	return got.String()
 }
 
-// picture returns a file of testdata/pictures.
-func picture(t testing.TB, name string) []byte {
+// testPicture returns a file of testdata/pictures.
+func testPicture(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("../testdata/pictures", name))
 	if err != nil {
@@ -301,7 +326,7 @@ func golden(t testing.TB, name, got string) {
 
 func TestTwoRequestsOnOneConnectionKeepTheirOwnValues(t *testing.T) {
 	s := newTestServer(t)
-	photo, other := picture(t, "landscape_1.jpg"), picture(t, "opaque.png")
+	photo, other := testPicture(t, "landscape_1.jpg"), testPicture(t, "opaque.png")
 	first := field0(t, s.save(saveParts(photo, sign.Field{Name: "isStorage", Value: "true"})...), "url")
 	second := field0(t, s.save(saveParts(other, sign.Field{Name: "isStorage", Value: "true"})...), "url")
 	// the first is read back after the second has reused every buffer
@@ -315,7 +340,7 @@ func TestTwoRequestsOnOneConnectionKeepTheirOwnValues(t *testing.T) {
 
 func TestEveryAnswerKeepsBrowsersFromGuessing(t *testing.T) {
 	s := newTestServer(t)
-	content := s.uploaded(picture(t, "landscape_1.jpg"))
+	content := s.uploaded(testPicture(t, "landscape_1.jpg"))
 	url := content.OriginalURL + "?" + content.SASToken
 	for name, a := range map[string]answer{
 		"picture":     s.do("GET", url, nil),
@@ -341,10 +366,10 @@ func TestEveryAnswerKeepsBrowsersFromGuessing(t *testing.T) {
 
 func TestSecretsAndSignaturesAreNotLogged(t *testing.T) {
 	s := newTestServer(t, func(c *Config) { c.TokenSecret = "link secret" })
-	content := s.uploaded(picture(t, "landscape_1.jpg"))
+	content := s.uploaded(testPicture(t, "landscape_1.jpg"))
 	s.do("GET", content.OriginalURL+"?"+content.SASToken, nil)
 	s.do("GET", content.OriginalURL+"?"+content.SASToken+"x", nil)
-	link := field0(t, s.save(saveParts(picture(t, "landscape_1.jpg"))...), "url")
+	link := field0(t, s.save(saveParts(testPicture(t, "landscape_1.jpg"))...), "url")
 	s.do("GET", link, nil)
 	s.do("GET", link+"0", nil)
 	// as clients join a token wrongly, and pass it on

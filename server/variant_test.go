@@ -40,7 +40,7 @@ func longSide(t *testing.T, data string) int {
 
 func TestVariantsOfAPictureThatWasPutAreMadeOnce(t *testing.T) {
 	s := newTestServer(t, func(c *Config) { c.Thumbs = []int{300, 1024} })
-	s.putBlob("f/f_full.jpg", string(picture(t, "photo.jpg")))
+	s.putBlob("f/f_full.jpg", string(testPicture(t, "photo.jpg")))
 	url := s.at("f/f_1024.jpg", "r")
 	tags := make([]string, 100)
 	var wg sync.WaitGroup
@@ -71,12 +71,12 @@ func TestVariantsOfAPictureThatWasPutAreMadeOnce(t *testing.T) {
 
 func TestOnlyTheVariantsThatMayBeAreMade(t *testing.T) {
 	s := newTestServer(t)
-	photo := string(picture(t, "photo.jpg"))
+	photo := string(testPicture(t, "photo.jpg"))
 	s.putBlob("f/f_full.jpg", photo)
 	s.putBlob("g/h_full.jpg", photo)
 	s.putBlob("text/text_full.jpg", "no picture")
 	s.putBlob("half/half_full.jpg", photo[:len(photo)/2])
-	s.putBlob("alpha/alpha_full.png", string(picture(t, "alpha.png")))
+	s.putBlob("alpha/alpha_full.png", string(testPicture(t, "alpha.png")))
 	for _, name := range []string{"f/f_1023.jpg", "f/f_01024.jpg", "f/f_1024.png", "f/f_full.png", "f/f_1024.jpg/x", "g/g_1024.jpg", "g/h_1024.jpg",
 		"text/text_1024.jpg", "half/half_1024.jpg", "none/none_1024.jpg", "alpha/alpha_1024.jpg"} {
 		if got := s.read(name); got != "BlobNotFound" {
@@ -104,7 +104,7 @@ func TestOnlyTheVariantsThatMayBeAreMade(t *testing.T) {
 
 func TestAVariantIsThereWhileItsOriginalIsReplaced(t *testing.T) {
 	s := newTestServer(t)
-	photos := []string{string(picture(t, "photo.jpg")), string(picture(t, "progressive.jpg"))}
+	photos := []string{string(testPicture(t, "photo.jpg")), string(testPicture(t, "progressive.jpg"))}
 	s.putBlob("f/f_full.jpg", photos[0])
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
@@ -135,10 +135,10 @@ func TestANewPortraitLeavesNothingOfTheOld(t *testing.T) {
 	token, _ := sign.Issue([]byte(accountKey), sign.Resource{Account: "devstoreaccount1", Container: container},
 		sign.Token{Expiry: sign.FormatTime(s.clock.Now().Add(time.Hour)), Permissions: "rw"})
 	url := publicURL + "/" + container + "/1607279/1607279_full.png?" + token.Query()
-	s.do("PUT", url+"&comp=block&blockid=MQ%3D%3D", bytes.NewReader(picture(t, "opaque.png")))
+	s.do("PUT", url+"&comp=block&blockid=MQ%3D%3D", bytes.NewReader(testPicture(t, "opaque.png")))
 	s.do("PUT", url+"&comp=blocklist", blockList("1"))
 	s.put(store.Item{Object: store.Object{Name: container + "/1607279/1607279_300.png", Original: store.Digest{1}}, Body: strings.NewReader("a size of before")})
-	body, contentType := makeForm(formPart{"files", "a.png", string(picture(t, "alpha.png"))})
+	body, contentType := makeForm(formPart{"files", "a.png", string(testPicture(t, "alpha.png"))})
 	call := func(method string, want int) {
 		a := s.do(method, publicURL+"/portrait"+qquery, bytes.NewReader(body), s.qheaders("Content-Type", contentType)...)
 		objs, err := s.data.Pictures.List("", "", "", 10)
@@ -153,12 +153,12 @@ func TestANewPortraitLeavesNothingOfTheOld(t *testing.T) {
 
 func TestAReplacedOriginalTakesItsVariantsAlong(t *testing.T) {
 	s := newTestServer(t)
-	wide := picture(t, "photo.jpg")
+	wide := testPicture(t, "photo.jpg")
 	s.putBlob("f/f_full.jpg", string(wide))
 	first := s.read("f/f_1024.jpg")
 	s.putBlob("f/f_512.jpg", "beside")
 	s.clock.add(time.Second)
-	s.putBlob("f/f_full.jpg", string(picture(t, "progressive.jpg")))
+	s.putBlob("f/f_full.jpg", string(testPicture(t, "progressive.jpg")))
 	if got := s.read("f/f_1024.jpg"); got == first || !strings.HasPrefix(got, "\xff\xd8") {
 		t.Errorf("the variant is that of before: %.20q", got)
 	}
@@ -167,7 +167,7 @@ func TestAReplacedOriginalTakesItsVariantsAlong(t *testing.T) {
 	}
 	// those that an upload made too
 	up := content(t, s.upload(wide))
-	a := s.putBlob(strings.TrimPrefix(up.OriginalURL, publicURL+"/"+seedContainer+"/"), string(picture(t, "progressive.jpg")))
+	a := s.putBlob(strings.TrimPrefix(up.OriginalURL, publicURL+"/"+seedContainer+"/"), string(testPicture(t, "progressive.jpg")))
 	small := s.do("GET", up.ThumbnailURL+"?"+up.SASToken, nil)
 	if a.status != 201 || small.status != 200 || longSide(t, small.body) == 1024 {
 		t.Errorf("%d, %d, %d", a.status, small.status, longSide(t, small.body))
@@ -176,7 +176,7 @@ func TestAReplacedOriginalTakesItsVariantsAlong(t *testing.T) {
 
 func TestWhatIsAPictureByItsBytesIsShown(t *testing.T) {
 	s := newTestServer(t)
-	photo, gif := string(picture(t, "photo.jpg")), string(picture(t, "animated.gif"))
+	photo, gif := string(testPicture(t, "photo.jpg")), string(testPicture(t, "animated.gif"))
 	for _, test := range []struct{ bytes, mediaType, disposition, want string }{
 		{photo, "image/jpeg", "", ""},
 		{photo, "", "", ""},

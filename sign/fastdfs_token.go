@@ -42,6 +42,15 @@ func VerifyFastDFSToken(path, secret, token, ts string, ttl time.Duration, now t
 	return checkFastDFSToken(path, secret, token, seconds)
 }
 
+// FastDFSTokenEnd returns the last moment of a token that holds now, with this ts; the zero time if it never ends.
+func FastDFSTokenEnd(ts string, ttl time.Duration) time.Time {
+	seconds, err := parseStamp(ts)
+	if err != nil || seconds <= 0 {
+		return time.Time{}
+	}
+	return time.Unix(min(seconds, 1<<40)+int64(ttl/time.Second), int64(time.Second)-1)
+}
+
 // parseStamp reads the digits of ts. ParseUint takes no sign and no blanks.
 func parseStamp(ts string) (int64, error) {
 	seconds, err := strconv.ParseUint(ts, 10, 63)

@@ -92,6 +92,12 @@ func (t Token) Verify(c Check) error {
 	return nil
 }
 
+// End returns the last moment at which t, that permits a request now, permits it still. ok: and whoever sends it, over whatever.
+func (t Token) End() (last time.Time, ok bool) {
+	last, err := parseTime(t.Expiry, 7)
+	return last, err == nil && t.Addresses == "" && t.Protocol != protocolTLS
+}
+
 // checkForm refuses what could not be trusted even if it were signed rightly.
 //
 // A field that t's version leaves out of the text (rsct before 2013-08-15, sv itself before 2012-02-12) is refused, not ignored: anyone

@@ -207,7 +207,7 @@ func (d *Disk) spool(w io.Writer) error {
 			if err != nil {
 				return err
 			}
-			if o.expired(l.now) {
+			if o.Expired(l.now) {
 				continue
 			}
 			names, _, err := l.blob(o.Digest)

@@ -251,7 +251,6 @@ func (d *Disk) planDoomed(p *plan, now look) error {
 // carryOut does to blob files what is planned, and forces it to the disk.
 func (d *Disk) carryOut(p *plan) error {
 	for digest := range p.dead { // first, for the room
-		d.opt.Cache.remove(digest)
 		if !p.bodiless[digest] {
 			if err := d.blobs.remove(digest, p.dead[digest]); err != nil {
 				return err

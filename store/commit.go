@@ -109,6 +109,9 @@ func (c *committer) write(g *group) error {
 		s.spot.offset += at
 	}
 	c.publish(func(s *state) { s.head = g.head })
+	for _, name := range g.names {
+		c.versions.of(name).Add(1)
+	}
 	return nil
 }
 
@@ -127,6 +130,7 @@ type group struct {
 	bytes   int64
 	files   bool // the frame names files of tmp/
 	staged  []staged
+	names   []string // that have changed
 	members []member
 }
 
@@ -168,6 +172,9 @@ func (g *group) add(r *request) {
 	for _, w := range c.writes {
 		g.head.Set(w)
 		g.frame.add(w)
+		if w.table == tableNames {
+			g.names = append(g.names, w.key)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -14,15 +15,13 @@ import (
 // SyncInterval is how long a relaxed Disk may keep a change from the disk.
 const SyncInterval = time.Second
 
-// Options are the choices of a Disk. The zero value is a durable one without a cache.
+// Options are the choices of a Disk. The zero value is a durable one.
 type Options struct {
 	// Now tells the time; nil: time.Now.
 	Now func() time.Time
 	// Relaxed lets Apply return before the disk has the bytes; see SyncInterval. A
 	// directory is opened with one and the same, always.
 	Relaxed bool
-	// Cache holds hot blobs; nil: none. Several Disks may share it.
-	Cache *Cache
 	// Log gets what has no caller to be returned to; nil: slog.Default.
 	Log *slog.Logger
 }
@@ -63,9 +62,10 @@ type Disk struct {
 	files  sync.Mutex
 	pinned int // backups that need blobs without a name; guarded by files
 
-	damage struct{ blobs, index atomic.Int64 }
-	marked sync.Map // digests of blobs that were found damaged
-	broken atomic.Pointer[error]
+	versions versions
+	damage   struct{ blobs, index atomic.Int64 }
+	marked   sync.Map // digests of blobs that were found damaged
+	broken   atomic.Pointer[error]
 }
 
 // state is what is stored at one moment, over the index: the news since the last
@@ -134,7 +134,8 @@ func newDisk(dir string, files fileSystem, base index, opt Options) *Disk {
 		queue:   make(chan *request, maxGroup),
 		flushes: make(chan chan error),
 		stop:    make(chan struct{}), ended: make(chan struct{}),
-		done: make(chan checkpointed, 1),
+		done:     make(chan checkpointed, 1),
+		versions: versions{seed: maphash.MakeSeed()},
 	}
 	d.state.Store(&state{head: newLayer()})
 	return d

@@ -29,7 +29,7 @@ func (l look) object(name string) (Object, error) {
 // Stat implements View.
 func (l look) Stat(name string) (Object, error) {
 	o, err := l.object(name)
-	if err == nil && o.expired(l.now) {
+	if err == nil && o.Expired(l.now) {
 		return Object{}, ErrNotFound
 	}
 	return o, err
@@ -44,7 +44,7 @@ func (l look) List(prefix, from, delimiter string, limit int) (objs []Object, er
 		if parseErr != nil {
 			return nil, parseErr
 		}
-		if o.expired(l.now) {
+		if o.Expired(l.now) {
 			r, ok, err = cur.next()
 			continue
 		}

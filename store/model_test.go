@@ -118,6 +118,7 @@ type worker struct {
 	// first is safe, the last is what readers see.
 	states []world
 	doubt  bool // the last has not been acknowledged
+	seen   map[string]remembered
 }
 
 func newModel(seed uint64) *model {
@@ -126,7 +127,7 @@ func newModel(seed uint64) *model {
 	m.opt = Options{Now: m.clock.Now, Relaxed: r.IntN(3) == 0, Log: slog.New(slog.DiscardHandler)}
 	m.full, m.care = []int{0, 0, 0, 40, 150}[r.IntN(5)], r.IntN(7)
 	for i := range []int{1, 1, 2, 4}[r.IntN(4)] {
-		m.workers = append(m.workers, &worker{model: m, name: fmt.Sprint("w", i), states: []world{{}}})
+		m.workers = append(m.workers, &worker{model: m, name: fmt.Sprint("w", i), states: []world{{}}, seen: make(map[string]remembered)})
 	}
 	return m
 }
@@ -293,7 +294,7 @@ func (m *model) sweep() {
 	for _, w := range m.workers {
 		next := maps.Clone(w.now())
 		maps.DeleteFunc(next, func(_ string, o Object) bool {
-			return o.expired(m.clock.Now()) || !o.Deleted.IsZero() && !o.Deleted.After(until)
+			return o.Expired(m.clock.Now()) || !o.Deleted.IsZero() && !o.Deleted.After(until)
 		})
 		w.did(next, err)
 	}

@@ -142,7 +142,7 @@ func (w *worker) predict(ch Change, deletes []string) (next world, err error) {
 	next = maps.Clone(w.now())
 	there := func(name string) (Object, bool) {
 		o, ok := next[name]
-		return o, ok && !o.expired(w.clock.Now())
+		return o, ok && !o.Expired(w.clock.Now())
 	}
 	for _, name := range deletes {
 		if _, ok := there(name); !ok {
@@ -191,8 +191,13 @@ func (w *worker) flushed() {
 // read compares what is under a name now.
 func (w *worker) read(name string) bool {
 	want, ok := w.now()[name]
-	ok = ok && !want.expired(w.clock.Now())
+	ok = ok && !want.Expired(w.clock.Now())
+	version := w.disk.Version(name)
 	o, body, err := slurp(w.disk, name)
+	if was, again := w.seen[name]; again && was.disk == w.disk && was.version == version && ok && !same(was.Object, o) {
+		w.bad("%v has the version of %v", brief(o), brief(was.Object))
+	}
+	w.seen[name] = remembered{o, w.disk, version}
 	switch {
 	case w.machine.isOff():
 		return false
@@ -202,6 +207,13 @@ func (w *worker) read(name string) bool {
 		w.bad("Open(%q): %v, %d bytes, %v, want %v", name, brief(o), len(body), err, brief(want))
 	}
 	return true
+}
+
+// remembered is what was under a name, as who keeps it in memory has it.
+type remembered struct {
+	Object
+	disk    *Disk
+	version uint64
 }
 
 // find returns which of the states that may be there is there.
@@ -219,7 +231,7 @@ func (w *worker) find(d *Disk, when string) world {
 	var diff []string
 	for i, want := range slices.Backward(w.states) {
 		want = maps.Clone(want)
-		maps.DeleteFunc(want, func(_ string, o Object) bool { return o.expired(w.clock.Now()) })
+		maps.DeleteFunc(want, func(_ string, o Object) bool { return o.Expired(w.clock.Now()) })
 		compare := same
 		if w.doubt && i == len(w.states)-1 {
 			compare = alike

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 )
 
@@ -98,9 +99,6 @@ func (d *Disk) Open(name string) (Object, Blob, error) {
 		}); err != nil {
 			return Object{}, nil, err
 		}
-		if data, ok := d.opt.Cache.get(o.Digest); ok {
-			return o, memory{bytes.NewReader(data), data}, nil
-		}
 		b, err := d.openBlob(o, at)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errMoved) {
 			// Deleted, replaced or brought to its place between the look and the opening:
@@ -129,7 +127,6 @@ func (d *Disk) openBlob(o Object, at *spot) (_ Blob, err error) {
 		if err != nil {
 			return nil, d.damaged(o, err)
 		}
-		d.opt.Cache.add(o.Digest, data)
 		return memory{bytes.NewReader(data), data}, nil
 	}
 	var f file
@@ -165,13 +162,14 @@ func (d *Disk) damaged(o Object, err error) error {
 	return err
 }
 
-// memory is a Blob in the cache.
+// memory is a Blob that has been read out of the journal.
 type memory struct {
 	*bytes.Reader
 	data []byte
 }
 
 func (m memory) Whole() ([]byte, error) { return m.data, nil }
+func (memory) File() *os.File           { return nil }
 func (memory) Close() error             { return nil }
 
 // opened is a Blob in its file, without the ledger behind it.
@@ -186,6 +184,11 @@ type opened struct {
 }
 
 func (b *opened) Close() error { return b.file.Close() }
+
+func (b *opened) File() *os.File {
+	f, _ := b.file.(osFile)
+	return f.File
+}
 
 func (b *opened) Read(p []byte) (int, error) {
 	if b.at >= b.obj.Size {
@@ -227,7 +230,7 @@ func (b *opened) Seek(offset int64, whence int) (int64, error) {
 }
 
 func (b *opened) Whole() ([]byte, error) {
-	if b.obj.Size > maxCached {
+	if b.obj.Size > MaxWhole {
 		return nil, nil
 	}
 	data := make([]byte, b.obj.Size)
@@ -237,6 +240,5 @@ func (b *opened) Whole() ([]byte, error) {
 	if crc32.Checksum(data, castagnoli) != b.obj.CRC {
 		return nil, b.disk.damaged(b.obj, fmt.Errorf("%w: checksum of %v", ErrDamaged, b.obj.Digest))
 	}
-	b.disk.opt.Cache.add(b.obj.Digest, data)
 	return data, nil
 }

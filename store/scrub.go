@@ -150,7 +150,7 @@ func (d *Disk) quarantine(digest Digest, size int64) (why string, err error) {
 	if why = d.compare(digest, size); why == "" { // a checkpoint was at it
 		return "", nil
 	}
-	d.opt.Cache.remove(digest)
+	d.versions.all.Add(1) // who remembers it looks again
 	to := d.blobs.quarantined(digest, size)
 	err = d.fs.Mkdir(filepath.Dir(to))
 	if err == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 )
 
@@ -128,10 +129,16 @@ type Blob interface {
 	// ReadSeekCloser streams them. Read from start to end they are checked:
 	// ErrDamaged comes before the last of them.
 	io.ReadSeekCloser
-	// Whole returns all of them, checked and not to be changed; nil if they are too
-	// many to be kept in memory, more than 8 MiB.
+	// Whole returns all of them, checked and not to be changed; nil for more than MaxWhole.
 	Whole() ([]byte, error)
+	// File returns the file that begins with them, for who has the system send them; nil
+	// where there is none. It is closed with the Blob.
+	File() *os.File
 }
+
+// MaxWhole is the size in bytes up to which a blob is read whole: the largest picture
+// that the upload APIs take by default.
+const MaxWhole = 8 << 20
 
 // Stats counts what a Store holds.
 type Stats struct {
@@ -150,6 +157,10 @@ type Store interface {
 	Apply(c Change) ([]Object, error)
 	// Open returns an object and its bytes, which the caller closes.
 	Open(name string) (Object, Blob, error)
+	// Version returns a number that is another one from before the time when a change of
+	// what is under name is acknowledged: who takes it before Open may keep what that
+	// returned, but for its expiry, for as long as it is the same.
+	Version(name string) uint64
 	// Find returns an object by its ID.
 	Find(id string) (Object, error)
 	// Sweep removes what has expired and what was moved to the trash before the
@@ -168,6 +179,7 @@ type Store interface {
 
 var _ Store = (*Disk)(nil)
 
-func (o Object) expired(now time.Time) bool {
+// Expired says whether o is not to be seen any more.
+func (o Object) Expired(now time.Time) bool {
 	return !o.Expires.IsZero() && !now.Before(o.Expires)
 }

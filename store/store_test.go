@@ -133,7 +133,7 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 			}
 		},
 		"an empty body and one larger than the cache takes are kept": func(t *testing.T, s Store, _ *clock) {
-			big := strings.Repeat("0123456789abcdef", maxCached/16+1)
+			big := strings.Repeat("0123456789abcdef", MaxWhole/16+1)
 			put(t, s, item("empty", ""), item("big", big))
 			if read(t, s, "empty") != "" || read(t, s, "big") != big {
 				t.Error("bytes differ")
@@ -512,15 +512,6 @@ func TestDisk(t *testing.T) {
 			testStore(t, func(t *testing.T, c *clock) Store { return openTest(t, t.TempDir(), c, opt) })
 		})
 	}
-	t.Run("with a cache", func(t *testing.T) {
-		testStore(t, func(t *testing.T, c *clock) Store {
-			cache, err := NewCache(1 << 20)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return openTest(t, t.TempDir(), c, Options{Cache: cache})
-		})
-	})
 }
 
 func openTest(t *testing.T, dir string, c *clock, opt Options) *Disk {
@@ -629,7 +620,7 @@ func TestDamagedBytesAreNeverServed(t *testing.T) {
 	dir, c := t.TempDir(), newClock()
 	d := openTest(t, dir, c, Options{})
 	defer d.Close()
-	big := strings.Repeat("x", maxCached+1)
+	big := strings.Repeat("x", MaxWhole+1)
 	put(t, d, item("flipped", "0123456789"), item("short", "abcdefghij"), item("gone", "klm"), item("big", big))
 	settle(t, d)
 	for _, path := range blobFiles(t, dir) {
@@ -655,7 +646,7 @@ func TestDamagedBytesAreNeverServed(t *testing.T) {
 		if err != nil {
 			t.Fatalf("Open(%q): %v", name, err)
 		}
-		if data, err := b.Whole(); data != nil || !errors.Is(err, ErrDamaged) && o.Size <= maxCached {
+		if data, err := b.Whole(); data != nil || !errors.Is(err, ErrDamaged) && o.Size <= MaxWhole {
 			t.Errorf("Whole of %q: %q, %v", name, data, err)
 		}
 		for range 2 {

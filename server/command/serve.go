@@ -60,10 +60,6 @@ func (p *program) serve(ctx context.Context) error {
 	if _, err := newApps(nil, p.set.apps); err != nil {
 		return err
 	}
-	cache, err := store.NewCache(int64(p.set.cacheSize))
-	if err != nil {
-		return err
-	}
 	ln, err := p.listen()
 	if err != nil {
 		return err
@@ -76,7 +72,7 @@ func (p *program) serve(ctx context.Context) error {
 	if err := cfg.Check(); err != nil {
 		return usagef("--%w", err)
 	}
-	data, err := store.OpenData(p.set.data, store.Options{Cache: cache, Log: log})
+	data, err := store.OpenData(p.set.data, store.Options{Log: log})
 	if errors.Is(err, store.ErrLocked) {
 		return fmt.Errorf("%s is in use by another tintype; stop it, or give this one a --data of its own", p.set.data)
 	}

@@ -196,6 +196,7 @@ func (s *settings) serverConfig() (server.Config, error) {
 		StrictSign:         s.sign.value == "strict",
 		MaxUpload:          int64(s.maxUpload),
 		Limits:             thumb.Limits{Pixels: int(s.maxPixels)},
+		CacheSize:          int64(s.cacheSize),
 		DecodeMemory:       max(int64(s.decodeMemory), 1), // 0 would be the default
 		Thumbs:             s.thumbs,
 		CORS:               s.cors,

@@ -1,0 +1,210 @@
+package server
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dgraph-io/ristretto/v2"
+
+	"tintype/store"
+)
+
+// hot keeps the pictures that are read most, by name: as bytes or as open files, checked
+// when they come. What is kept is only served while the store says that nothing has
+// changed under its name, so that no answer is older than a change that was acknowledged.
+// It may forget anything at any time.
+type hot struct {
+	seed   maphash.Seed
+	memory *ristretto.Cache[uint64, *picture] // nil: nothing is kept
+	files  *ristretto.Cache[uint64, *picture] // nil: none are
+
+	// What is sent from an open file, in bytes, and not from memory: the system's own copy
+	// costs more per call and less per byte. Measured against each other over loopback.
+	sendfileFrom, sendfileTo int64
+
+	mu   sync.Mutex
+	kept map[*picture]bool // what is in files
+}
+
+// picture is an object as it is served. It is not changed once it is kept.
+type picture struct {
+	store.Object
+	tier    store.Store
+	version uint64 // of its name, from before it was opened
+	key     uint64
+	tag     string // ETag
+
+	data []byte     // nil: in blob
+	blob store.Blob // nil: in data
+	file *os.File   // of blob, where the system is to send it
+
+	users atomic.Int32 // who sends blob, and the cache: the last one closes it
+}
+
+// newHot returns a cache of so many bytes and open files; of none where that is 0.
+func newHot(bytes, files int64) (*hot, error) {
+	h := &hot{seed: maphash.MakeSeed(), sendfileFrom: 24 << 10, sendfileTo: 512 << 10, kept: make(map[*picture]bool)}
+	var err1, err2 error
+	if bytes > 0 {
+		h.memory, err1 = newPictureCache(bytes, bytes>>15, nil)
+		if files > 0 {
+			h.files, err2 = newPictureCache(files, files, h.drop)
+		}
+	}
+	return h, errors.Join(err1, err2)
+}
+
+// newPictureCache returns a cache that is good at choosing among ten times as many
+// pictures as it is expected to hold.
+func newPictureCache(cost, expected int64, drop func(*picture)) (*ristretto.Cache[uint64, *picture], error) {
+	c, err := ristretto.NewCache(&ristretto.Config[uint64, *picture]{
+		NumCounters: max(10*expected, 1000),
+		MaxCost:     cost,
+		BufferItems: 64, // ristretto's advice
+		OnExit:      drop,
+		// the cost is what is counted here, and nothing else
+		IgnoreInternalCost: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cache of pictures: %w", err)
+	}
+	return c, nil
+}
+
+// open returns what is under name, to be released.
+func (h *hot) open(tier store.Store, name string, now time.Time) (*picture, error) {
+	version, key := tier.Version(name), maphash.String(h.seed, name)
+	for _, c := range [...]*ristretto.Cache[uint64, *picture]{h.memory, h.files} {
+		p, ok := c.Get(key)
+		if ok && p.Name == name && p.version == version && !p.Expired(now) && p.retain() {
+			return p, nil
+		}
+	}
+	o, blob, err := tier.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	p := &picture{Object: o, tier: tier, version: version, key: key, tag: etag(o), blob: blob}
+	p.users.Store(1)
+	return p, nil
+}
+
+// promoteEvery is how many times a large picture is sent from its file before it is
+// offered to the memory once more, which takes it if it is read more than others there.
+const promoteEvery = 32
+
+// load makes a picture ready to be sent, and keeps it for the next who asks. One that is
+// too large to be kept stays as it is.
+func (h *hot) load(p *picture) error {
+	if p.data != nil || p.file != nil && (p.Size <= h.sendfileTo || rand.IntN(promoteEvery) > 0) {
+		return nil
+	}
+	data, err := p.blob.Whole()
+	if err != nil || data == nil {
+		return err
+	}
+	f := p.blob.File()
+	if f == nil || h.files == nil || p.Size < h.sendfileFrom {
+		err = p.blob.Close()
+		p.blob, p.data = nil, data
+		h.remember(p)
+		return err
+	}
+	if p.Size > h.sendfileTo {
+		h.remember(&picture{Object: p.Object, tier: p.tier, version: p.version, key: p.key, tag: p.tag, data: data})
+	}
+	if p.file == nil {
+		p.file = f
+		p.users.Add(1)
+		h.mu.Lock()
+		h.kept[p] = true
+		h.mu.Unlock()
+		if !h.files.Set(p.key, p, 1) {
+			h.drop(p)
+		}
+	}
+	return nil
+}
+
+// remember offers a picture with its bytes to the memory.
+func (h *hot) remember(p *picture) {
+	h.memory.Set(p.key, p, int64(len(p.data)+len(p.Name))+1<<10)
+}
+
+// bytes returns all of a picture, not to be changed.
+func (h *hot) bytes(p *picture) ([]byte, error) {
+	if err := h.load(p); err != nil || p.data != nil {
+		return p.data, err
+	}
+	from, err := p.reader(0, p.Size)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(from)
+}
+
+// prune forgets open files of what is gone: until they are closed, the disk has no room
+// from it.
+func (h *hot) prune(now time.Time) {
+	h.mu.Lock()
+	var gone []*picture
+	for p := range h.kept {
+		if p.version != p.tier.Version(p.Name) || p.Expired(now) {
+			gone = append(gone, p)
+		}
+	}
+	h.mu.Unlock()
+	for _, p := range gone {
+		if now, ok := h.files.Get(p.key); ok && now == p {
+			h.files.Del(p.key)
+		}
+	}
+}
+
+// drop is told by the cache of open files that it has let go of one.
+func (h *hot) drop(p *picture) {
+	if p == nil {
+		return
+	}
+	h.mu.Lock()
+	had := h.kept[p]
+	delete(h.kept, p)
+	h.mu.Unlock()
+	if had {
+		p.release()
+	}
+}
+
+// retain keeps the blob open until release. false: it is closed.
+func (p *picture) retain() bool {
+	if p.blob == nil {
+		return true
+	}
+	for n := p.users.Load(); n > 0; n = p.users.Load() {
+		if p.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *picture) release() error {
+	if p.blob != nil && p.users.Add(-1) == 0 {
+		return p.blob.Close()
+	}
+	return nil
+}
+
+// etag returns an object's strong entity tag. It changes with the bytes and with
+// every replacement, so that a download in parts never mixes two versions.
+func etag(o store.Object) string {
+	return fmt.Sprintf(`"0x%016X"`, binary.BigEndian.Uint64(o.Digest[:])^uint64(o.LastModified().UnixMicro()))
+}

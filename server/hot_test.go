@@ -1,0 +1,181 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tintype/store"
+)
+
+// TestEveryWayOfReading runs what the contract says of reads over each way in which the
+// bytes go out: from memory and by sendfile on sockets, as every test does or could, and
+// copied where the connection is none, and from what is kept nowhere.
+func TestEveryWayOfReading(t *testing.T) {
+	for _, way := range []string{"memory", "files", "copies", "nothing kept"} {
+		readBy = way
+		for i, f := range []func(*testing.T){
+			TestSASVectorsOverTheWire, TestSASNegativeVectorsOverTheWire, TestBlobReadsHaveTheHeadersOfTheSDKs, TestMD5OfReads,
+			TestRanges, TestAnEmptyBlobHasNoRange, TestConditionsOfReads, TestABlobComesBackAsItWasPut, TestConditionsOfWrites,
+			TestDeletingABlobIsSoft, TestLinksAskForTheirToken, TestLinksAnswerAsFastDFSDoes, TestAPictureIsGoneWhenItsCacheTimeHasPassed,
+			TestGainImageAnswersByItsTable, TestTwoRequestsOnOneConnectionKeepTheirOwnValues, TestAVariantIsThereWhileItsOriginalIsReplaced,
+		} {
+			t.Run(fmt.Sprint(way, " ", i), f)
+		}
+	}
+	readBy = "memory"
+}
+
+// TestNoAnswerIsOlderThanAChange has readers keep a picture in memory, or open, all the time
+// while one client changes it: what that client reads is what it wrote last.
+func TestNoAnswerIsOlderThanAChange(t *testing.T) {
+	for _, way := range []string{"memory", "files"} {
+		t.Run(way, func(t *testing.T) {
+			readBy = way
+			defer func() { readBy = "memory" }()
+			s := newTestServer(t)
+			var now atomic.Int64 // the newest that is acknowledged
+			end := make(chan struct{})
+			var readers sync.WaitGroup
+			for range 3 {
+				readers.Go(func() {
+					for {
+						select {
+						case <-end:
+							return
+						default:
+						}
+						least := now.Load()
+						var n int64
+						if got := s.read("a.jpg"); got != "BlobNotFound" {
+							if fmt.Sscan(got, &n); n < least {
+								t.Errorf("read %d after %d was acknowledged", n, least)
+							}
+						}
+					}
+				})
+			}
+			for i := range int64(100) {
+				want := fmt.Sprint(i, strings.Repeat(" ", 1000))
+				if a := s.putBlob("a.jpg", want); a.status != 201 {
+					t.Fatal(a)
+				}
+				now.Store(i)
+				if i%3 == 0 {
+					if err := s.data.Pictures.Flush(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for range 2 {
+					if got := s.read("a.jpg"); got != want {
+						t.Fatalf("%d: read %.20q", i, got)
+					}
+				}
+				if i%5 == 0 {
+					s.do("DELETE", s.at("a.jpg", "d"), nil)
+					if got := s.read("a.jpg"); got != "BlobNotFound" {
+						t.Fatalf("%d: read %.20q after its deletion", i, got)
+					}
+				}
+			}
+			close(end)
+			readers.Wait()
+		})
+	}
+}
+
+func TestOpenFilesOfWhatIsGoneAreClosed(t *testing.T) {
+	readBy = "files"
+	defer func() { readBy = "memory" }()
+	s := newTestServer(t)
+	for i := range 20 {
+		s.putBlob(fmt.Sprint(i, ".jpg"), strings.Repeat("x", 100+i))
+	}
+	if err := s.data.Pictures.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		s.read(fmt.Sprint(i, ".jpg"))
+	}
+	s.srv.hot.files.Wait()
+	if n := len(s.srv.hot.kept); n != 20 {
+		t.Errorf("%d files are open, want 20", n)
+	}
+	var all []*picture
+	for p := range s.srv.hot.kept {
+		all = append(all, p)
+	}
+	for i := range 20 {
+		s.do("DELETE", s.at(fmt.Sprint(i, ".jpg"), "d"), nil)
+	}
+	s.srv.hot.prune(s.clock.Now())
+	if n := len(s.srv.hot.kept); n != 0 {
+		t.Errorf("%d files are open, want none", n)
+	}
+	for _, p := range all {
+		if _, err := p.file.Stat(); err == nil || p.retain() {
+			t.Errorf("%s is open", p.Name)
+		}
+	}
+}
+
+func TestFewerFilesAreOpenThanMayBe(t *testing.T) {
+	s := newTestServer(t)
+	h, err := newHot(1<<20, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.sendfileFrom = 0
+	s.put(manyItems(100)...)
+	if err := s.data.Pictures.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		for _, it := range manyItems(100) {
+			p, err := h.open(s.data.Pictures, it.Name, s.clock.Now())
+			if err == nil {
+				err = h.load(p)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if data, err := h.bytes(p); string(data) != it.Name || err != nil {
+				t.Errorf("%s: %q, %v", it.Name, data, err)
+			}
+			p.release()
+		}
+		h.files.Wait()
+		if n := len(h.kept); n == 0 || n > 10 {
+			t.Errorf("%d files are open, want 10", n)
+		}
+	}
+}
+
+func manyItems(n int) (all []store.Item) {
+	for i := range n {
+		name := fmt.Sprint(seedContainer, "/", i)
+		all = append(all, store.Item{Object: store.Object{Name: name}, Body: strings.NewReader(name)})
+	}
+	return all
+}
+
+func TestALinkThatWasCheckedEnds(t *testing.T) {
+	s := newTestServer(t)
+	s.putBlob("a.jpg", "bytes")
+	url := s.at("a.jpg", "r")
+	get := func() string {
+		s.srv.grants.links.Wait()
+		a := s.do("GET", url, nil)
+		return a.header.Get("x-ms-error-code") + a.body
+	}
+	if get() != "bytes" || get() != "bytes" {
+		t.Error("cannot be read")
+	}
+	s.clock.add(31 * 24 * time.Hour)
+	if got := get(); !strings.HasPrefix(got, "AuthenticationFailed") {
+		t.Errorf("behind its end: %s", got)
+	}
+}
