@@ -116,6 +116,10 @@ func isVersion(segment []byte) bool {
 // handle is the first and last that sees a request.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	start := time.Now()
+	if !isFramed(ctx) {
+		s.badRequest(ctx, errFraming)
+		return
+	}
 	guard(ctx)
 	if _, err := s.call(ctx, s.route); err != nil {
 		ctx.Response.Reset()
