@@ -75,6 +75,9 @@ func (u *incoming) Read(p []byte) (int, error) {
 // sawLastChunk tells the end of a chunked body from that of its connection, which
 // fasthttp returns as io.EOF too: only its unexported field does.
 func sawLastChunk(body io.Reader) bool {
+	if p, ok := body.(*paced); ok {
+		body = p.r
+	}
 	eof := reflect.Indirect(reflect.ValueOf(body)).FieldByName("eof")
 	return eof.IsValid() && eof.Bool()
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io"
+	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -18,10 +19,11 @@ var (
 	errDuplicate = errors.New("parameter sent twice")
 )
 
-// body returns what is left of a request's body.
+// body returns what is left of a request's body. Who sends it slower than bodyRate, but
+// for the first bodyGrace, is cut off.
 func body(ctx *fasthttp.RequestCtx) io.Reader {
 	if s := ctx.RequestBodyStream(); s != nil {
-		return s
+		return &paced{s, ctx, time.Now().Add(bodyGrace)}
 	}
 	return eof{}
 }
@@ -29,6 +31,21 @@ func body(ctx *fasthttp.RequestCtx) io.Reader {
 type eof struct{}
 
 func (eof) Read([]byte) (int, error) { return 0, io.EOF }
+
+type paced struct {
+	r   io.Reader
+	ctx *fasthttp.RequestCtx
+	end time.Time // for the next byte
+}
+
+func (p *paced) Read(b []byte) (int, error) {
+	if err := p.ctx.SetReadDeadline(p.end); err != nil {
+		return 0, err
+	}
+	n, err := p.r.Read(b)
+	p.end = p.end.Add(time.Duration(n) * time.Second / bodyRate)
+	return n, err
+}
 
 // rationed fails when more than left bytes are read; -1: no limit. Who gives it a
 // new ration for each piece keeps a parser from collecting a large one.
@@ -55,11 +72,10 @@ func (r *rationed) Read(p []byte) (int, error) {
 
 // drain reads what a handler left of the body, or gives up on the connection.
 func drain(ctx *fasthttp.RequestCtx) {
-	left := ctx.RequestBodyStream()
-	if left == nil {
+	if ctx.RequestBodyStream() == nil {
 		return
 	}
-	if n, err := io.CopyN(io.Discard, left, maxDrain); err == nil && n == maxDrain {
+	if n, err := io.CopyN(io.Discard, body(ctx), maxDrain); err == nil && n == maxDrain {
 		ctx.SetConnectionClose()
 	}
 }

@@ -20,13 +20,13 @@ import (
 	"tintype/thumb"
 )
 
-// Deadlines. A body has time for 16 KiB/s, the slowest link that is waited for.
+// Deadlines. A body has time for 8 KiB/s, the slowest link that is waited for, either way.
 const (
-	headerTimeout = 10 * time.Second
+	headerTimeout = 10 * time.Second // with the first bytes of a body
 	idleTimeout   = 75 * time.Second
-	bodyGrace     = 30 * time.Second
-	bodyRate      = 16 << 10 // bytes per second
-	writeTimeout  = 10 * time.Minute
+	bodyGrace     = 10 * time.Second
+	bodyRate      = 8 << 10 // bytes per second
+	writeTimeout  = 30 * time.Second
 	decodeWait    = 10 * time.Second // for a free decoder, and for its memory
 )
 
@@ -111,7 +111,6 @@ func New(cfg Config) (*Server, error) {
 		ReadTimeout:                  headerTimeout,
 		IdleTimeout:                  idleTimeout,
 		WriteTimeout:                 writeTimeout,
-		HeaderReceived:               s.bodyDeadline,
 		Concurrency:                  maxConnections(),
 		CloseOnShutdown:              true,
 		NoDefaultContentType:         true,
@@ -121,17 +120,6 @@ func New(cfg Config) (*Server, error) {
 	s.router, s.pictures = s.routes(), s.cors(s.picture)
 	s.measure()
 	return s, nil
-}
-
-// bodyDeadline gives a request's body time in proportion to its length, as far as
-// it is read.
-func (s *Server) bodyDeadline(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	length := int64(h.ContentLength())
-	if length < 0 { // chunked
-		length = maxDrain
-	}
-	length = min(length, s.maxBody())
-	return fasthttp.RequestConfig{ReadTimeout: bodyGrace + time.Duration(length/bodyRate)*time.Second}
 }
 
 // Serve answers connections of ln until Shutdown, and closes it.
