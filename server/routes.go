@@ -118,6 +118,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	start := time.Now()
 	if !isFramed(ctx) {
 		s.badRequest(ctx, errFraming)
+		s.refused(ctx, errFraming, true)
+		s.logged(ctx, start)
 		return
 	}
 	guard(ctx)
