@@ -139,11 +139,6 @@ func send(ctx *fasthttp.RequestCtx, p *picture, start, end int64) error {
 		ctx.Response.Header.SetContentLength(int(end))
 		return p.release()
 	}
-	if size := end - start; size > bodyRate { // longer than any answer else
-		if err := ctx.SetWriteDeadline(time.Now().Add(writeTimeout + time.Duration(size)*time.Second/bodyRate)); err != nil {
-			return errors.Join(err, p.release())
-		}
-	}
 	if c, ok := ctx.Conn().(*conn); ok && (p.data != nil || p.file != nil) {
 		c.sending.begin(p, start, end)
 		ctx.Response.ImmediateHeaderFlush = true

@@ -128,6 +128,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		guard(ctx)
 		ctx.SetStatusCode(fasthttp.StatusInternalServerError)
 	}
+	if n := sent(ctx); n > int(bodyRate*writeTimeout/time.Second) && !ctx.Response.SkipBody {
+		ctx.SetWriteDeadline(time.Now().Add(writeTimeout + time.Duration(n)*time.Second/bodyRate)) // if it fails, so will the answer
+	}
 	s.logged(ctx, start)
 }
 
