@@ -66,6 +66,7 @@ var blobCodes = []blobCode{
 	{store.ErrReadOnly, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
 	{store.ErrFull, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
 	{store.ErrIndex, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
+	{errRate, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
 	{errBusy, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
 	{errInternal, 500, "InternalError", "The server encountered an internal error. Please retry the request."},
 }
@@ -114,7 +115,7 @@ func sdkHeaders(ctx *fasthttp.RequestCtx) {
 // blobReply answers picture URLs as Azure's blob service does. SDKs tell errors
 // by x-ms-error-code: a HEAD has no body to look at.
 func (s *Server) blobReply(ctx *fasthttp.RequestCtx) {
-	_, err := s.call(ctx, func(ctx *fasthttp.RequestCtx) (any, error) { return nil, s.blob(ctx) })
+	_, err := s.limited(ctx, func(ctx *fasthttp.RequestCtx) (any, error) { return nil, s.blob(ctx) })
 	drain(ctx)
 	if err != nil {
 		s.blobError(ctx, err)
@@ -155,6 +156,9 @@ func (s *Server) blobError(ctx *fasthttp.RequestCtx, err error) {
 	ctx.Response.Header.Set("x-ms-error-code", row.code)
 	if row.status == 304 {
 		return
+	}
+	if row.err == errRate || row.err == errBusy {
+		retryLater(ctx, 503)
 	}
 	if row.status == 405 {
 		ctx.Response.Header.Set(fasthttp.HeaderAllow, "GET, HEAD, PUT, DELETE, OPTIONS")

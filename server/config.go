@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -60,6 +61,9 @@ type Config struct {
 	CORS []string
 	// MaxTokenLife is the longest life of a SAS token that /sastoken issues; default 400 days.
 	MaxTokenLife time.Duration
+	// AddressRate and AppRate are how many requests a second one client address, and uploads, deletions and tokens one
+	// application, may ask for; 0: any number.
+	AddressRate, AppRate float64
 	// TrashTTL is how long deleted pictures can be restored; default 30 days.
 	TrashTTL time.Duration
 	// SourceIP is the address inside FastDFS-style ids; default 127.0.0.1. It is
@@ -123,6 +127,8 @@ func (c Config) withDefaults() (Config, error) {
 	switch u, err := url.Parse(c.PublicURL); {
 	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "":
 		return c, fmt.Errorf("public-url %q: want http://host or https://host", c.PublicURL)
+	case c.AddressRate < 0 || c.AppRate < 0:
+		return c, errors.New("address-rate and app-rate: want requests a second, or 0 for no limit")
 	case c.DecodeMemory < MinDecodeMemory:
 		return c, fmt.Errorf("decode-memory %d: want at least %dMiB", c.DecodeMemory, MinDecodeMemory>>20)
 	case CheckContainer(c.Account) != nil || slices.Contains(reserved, c.Account) || isGroup(c.Account):

@@ -95,6 +95,9 @@ func (s *Server) verifySaveImage(ctx *fasthttp.RequestCtx, f form) (saveRequest,
 	if !s.dfsapiSigned(app, p, f.cut) {
 		return saveRequest{}, errSign
 	}
+	if err := s.callers.take(app.Key, s.cfg.Now()); err != nil {
+		return saveRequest{}, err
+	}
 	length, err := strconv.ParseUint(p.length, 10, 63)
 	switch {
 	case err != nil || int64(length) != f.fileSize:

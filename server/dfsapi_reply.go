@@ -33,13 +33,14 @@ var dfsapiCodes = []struct {
 	{thumb.ErrUnsupported, "ME24601", "image format error!"},
 	{thumb.ErrDamaged, "ME24601", "image format error!"},
 	{thumb.ErrTooLarge, "ME01023", "parameters is error"},
+	{errRate, "ME24700", "save file to dfs failed!"},
 }
 
-// dfsapi answers with the envelope of dfsapi, always with status 200. The blank
-// behind the first comma is in every answer of the original.
+// dfsapi answers with the envelope of dfsapi, always with status 200, but 429 to who asks
+// too often. The blank behind the first comma is in every answer of the original.
 func (s *Server) dfsapi(h handler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		res, err := s.call(ctx, h)
+		res, err := s.limited(ctx, h)
 		drain(ctx)
 		code := "0"
 		if err != nil {
@@ -52,6 +53,9 @@ func (s *Server) dfsapi(h handler) fasthttp.RequestHandler {
 				}
 			}
 			s.refused(ctx, err, known)
+			if errors.Is(err, errRate) {
+				retryLater(ctx, fasthttp.StatusTooManyRequests)
+			}
 		}
 		s.count("dfsapi", code)
 		ctx.SetContentType("application/json")

@@ -36,6 +36,7 @@ var gainCodes = statuses{
 	{errOutput, 500},
 	{store.ErrIndex, 503},
 	{errBusy, 503},
+	{errRate, 429},
 }
 
 // gainGroups are the groups that the original handed out or knew.
@@ -43,7 +44,7 @@ var gainGroups = regexp.MustCompile(`^(dfsdb_\d+|redis_\d+|group_?\d+|cache\d+|s
 
 // gainReply answers GET /dfsapi/v2/gainImage: errors have no body.
 func (s *Server) gainReply(ctx *fasthttp.RequestCtx) {
-	_, err := s.call(ctx, func(ctx *fasthttp.RequestCtx) (any, error) { return nil, s.gainImage(ctx) })
+	_, err := s.limited(ctx, func(ctx *fasthttp.RequestCtx) (any, error) { return nil, s.gainImage(ctx) })
 	drain(ctx)
 	if err != nil {
 		status, known := gainCodes.of(err)
@@ -52,6 +53,9 @@ func (s *Server) gainReply(ctx *fasthttp.RequestCtx) {
 			ctx.SetContentType("application/json")
 		}
 		ctx.SetStatusCode(status)
+		if errors.Is(err, errRate) || errors.Is(err, errBusy) {
+			retryLater(ctx, status)
+		}
 	}
 	s.gains.count(ctx)
 }

@@ -28,6 +28,7 @@ var linkCodes = statuses{
 	{errVerb, 405},
 	{errCondition, 412},
 	{errRange, 416},
+	{errRate, 429},
 	{store.ErrIndex, 503},
 }
 
@@ -49,12 +50,15 @@ func (s statuses) of(err error) (status int, known bool) {
 
 // linkReply answers /{group}/M00/HH/LL/{file}.
 func (s *Server) linkReply(ctx *fasthttp.RequestCtx) {
-	_, err := s.call(ctx, func(ctx *fasthttp.RequestCtx) (any, error) { return nil, s.link(ctx) })
+	_, err := s.limited(ctx, func(ctx *fasthttp.RequestCtx) (any, error) { return nil, s.link(ctx) })
 	drain(ctx)
 	if err != nil {
 		status, known := linkCodes.of(err)
 		s.refused(ctx, err, known)
 		ctx.SetStatusCode(status)
+		if status == 429 {
+			retryLater(ctx, status)
+		}
 		if status == 405 {
 			ctx.Response.Header.Set(fasthttp.HeaderAllow, "GET, HEAD, OPTIONS")
 		}

@@ -130,7 +130,7 @@ func (s *Server) authenticate(c *call) (err error) {
 	if s.cfg.RegisteredAccounts && !slices.Contains(c.app.Accounts, c.values["account"]) {
 		return errAccount
 	}
-	return nil
+	return s.callers.take(c.app.Key, s.cfg.Now())
 }
 
 func isTime(s string) bool { return len(s) == 10 && strings.Trim(s, "0123456789") == "" }

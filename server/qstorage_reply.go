@@ -39,6 +39,7 @@ var qstorageCodes = []struct {
 	{thumb.ErrTooSlow, "997908", "file size exceeds the allowable limit", "上傳檔案超過大小限制", "上传文件超过大小限制"},
 	{errAuthority, "997998", "no authority to delete this file", "沒有權限刪除此檔案", "没有权限删除此文件"},
 	{errNoPicture, "997909", "no file to delete", "查無檔案可刪除", "查无文件可删除"},
+	{errRate, "997999", "unknown error", "其他未知錯誤", "其他未知错误"},
 	{errInternal, "997999", "unknown error", "其他未知錯誤", "其他未知错误"},
 }
 
@@ -52,10 +53,11 @@ type envelope struct {
 	Content    any
 }
 
-// qstorage answers with the envelope of QStorage, always with status 200.
+// qstorage answers with the envelope of QStorage, always with status 200, but 429 to who
+// asks too often.
 func (s *Server) qstorage(h handler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		res, err := s.call(ctx, h)
+		res, err := s.limited(ctx, h)
 		drain(ctx)
 		answer := envelope{ResultCode: "1", Content: res}
 		if err != nil {
@@ -76,6 +78,9 @@ func (s *Server) qstorageError(ctx *fasthttp.RequestCtx, err error) envelope {
 		}
 	}
 	s.refused(ctx, err, row.err != errInternal)
+	if row.err == errRate {
+		retryLater(ctx, fasthttp.StatusTooManyRequests)
+	}
 	text := row.en
 	switch lang, _ := query(ctx, "lang"); lang {
 	case "zh-tw":

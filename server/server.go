@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -57,6 +58,8 @@ type Server struct {
 	folders             folders
 	making              singleflight.Group // variants, by name without extension
 	hot                 *hot
+	addresses           *buckets[netip.Addr]
+	callers             *buckets[string]
 	grants              *grants
 	set                 *metrics.Set
 	blobs, links, gains statusCounters
@@ -96,6 +99,7 @@ func New(cfg Config) (*Server, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
+	s.addresses, s.callers = newBuckets[netip.Addr](cfg.AddressRate), newBuckets[string](cfg.AppRate)
 	s.cfg.Limits.Admit = s.admit
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	s.console.setup(cfg)

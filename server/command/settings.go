@@ -42,6 +42,8 @@ type settings struct {
 	cors               []string
 	maxTokenLife       duration
 	trashTTL           duration
+	addressRate        float64
+	appRate            float64
 	logFormat          choice
 	logLevel           choice
 
@@ -84,6 +86,8 @@ func newSettings() *settings {
 	f.Var(&s.maxTokenLife, "max-token-life", "longest life of a SAS token that /sastoken issues")
 	s.trashTTL = duration(30 * day)
 	f.Var(&s.trashTTL, "trash-ttl", "how long deleted pictures can be restored")
+	f.Float64Var(&s.addressRate, "address-rate", 0, "`REQUESTS` a second that one client address may ask for; 0: any number")
+	f.Float64Var(&s.appRate, "app-rate", 0, "`CALLS` a second of uploads, deletions and tokens of one application; 0: any number")
 	s.logFormat = choice{"text", []string{"text", "json"}}
 	f.Var(&s.logFormat, "log-format", "text or json")
 	s.logLevel = choice{"info", []string{"debug", "info", "warn", "error"}}
@@ -196,6 +200,8 @@ func (s *settings) serverConfig() (server.Config, error) {
 		StrictSign:         s.sign.value == "strict",
 		MaxUpload:          int64(s.maxUpload),
 		Limits:             thumb.Limits{Pixels: int(s.maxPixels)},
+		AddressRate:        s.addressRate,
+		AppRate:            s.appRate,
 		CacheSize:          int64(s.cacheSize),
 		DecodeMemory:       max(int64(s.decodeMemory), 1), // 0 would be the default
 		Thumbs:             s.thumbs,
