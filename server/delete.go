@@ -8,9 +8,10 @@ import (
 	"io"
 	"net/url"
 	"strings"
-	"tintype/store"
 
 	"github.com/valyala/fasthttp"
+
+	"tintype/store"
 )
 
 // maxJSON bounds the body of a delete call: some 5,000 URLs.

@@ -8,10 +8,11 @@ import (
 	"io"
 	"strings"
 	"time"
-	"tintype/store"
-	"tintype/thumb"
 
 	"github.com/valyala/fasthttp"
+
+	"tintype/store"
+	"tintype/thumb"
 )
 
 // tokenLife is the life of the token that comes with an upload: "you have

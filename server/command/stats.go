@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"text/tabwriter"
-	"tintype/store"
 
 	"github.com/spf13/cobra"
+
+	"tintype/store"
 )
 
 func (p *program) statsCommand() *cobra.Command {
