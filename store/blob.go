@@ -53,13 +53,15 @@ func parsePath(file string) (Digest, int64, error) {
 }
 
 // has says whether a blob has a file.
-func (b *blobs) has(d Digest, size int64) bool {
+func (b *blobs) has(d Digest, size int64) (bool, error) {
 	f, err := b.fs.Open(b.path(d, size))
-	if err != nil {
-		return false
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
 	}
-	f.Close()
-	return true
+	if err != nil {
+		return false, err
+	}
+	return true, f.Close()
 }
 
 // createTmp makes a file in tmp/.

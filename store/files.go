@@ -148,12 +148,21 @@ func (u *unsynced) add(file string, dirs ...string) {
 }
 
 // sync forces all of it to the disk: at once where the system can, since ext4 and
-// xfs then write one transaction for thousands of files, else one by one.
-func (u *unsynced) sync() error {
+// xfs then write one transaction for thousands of files, else one by one. Where that
+// fails for want of room, such as among the open files, it can be done again.
+func (u *unsynced) sync() (err error) {
 	u.mu.Lock()
 	files, dirs := u.files, u.dirs
 	u.files, u.dirs = nil, nil
 	u.mu.Unlock()
+	defer func() {
+		if noSpace(err) {
+			u.add("", slices.Collect(maps.Keys(dirs))...)
+			for path := range files {
+				u.add(path)
+			}
+		}
+	}()
 	if len(files)+len(dirs) == 0 {
 		return nil
 	}

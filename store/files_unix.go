@@ -20,8 +20,9 @@ func syncDir(path string) error {
 	return errors.Join(synced(f.Sync()), f.Close())
 }
 
+// isFull says whether there is no room: on the disk, or among the open files.
 func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 func room(dir *os.File) (total, bytes, files uint64, err error) {

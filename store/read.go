@@ -151,6 +151,7 @@ func (d *Disk) damaged(o Object, err error) error {
 	}
 	d.damage.blobs.Add(1)
 	if _, known := d.marked.LoadOrStore(o.Digest, true); !known {
+		d.versions.all.Add(1) // who remembers it under another name looks again
 		d.opt.Log.Error("a blob is damaged; see tintype scrub", "digest", o.Digest, "name", o.Name, "err", err)
 		go d.commit(func(c *change) error {
 			if _, still := d.marked.Load(o.Digest); !still {

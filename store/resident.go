@@ -168,6 +168,12 @@ func (m *moves) arrive(digest Digest, at *spot) error {
 	if err != nil {
 		return err
 	}
+	placed := false
+	if !had && names == 0 {
+		if placed, err = m.disk.blobs.has(digest, at.size); err != nil {
+			return err
+		}
+	}
 	number, t := at.segment.number(), m.told[digest]
 	switch {
 	case had && names > 0: // mended
@@ -175,7 +181,7 @@ func (m *moves) arrive(digest Digest, at *spot) error {
 		m.leave(digest, old)
 	case had:
 		m.leave(digest, old)
-	case names == 0 && t.times == 1 && !m.disk.blobs.has(digest, at.size):
+	case names == 0 && t.times == 1 && !placed:
 		r := resident{segment: number, offset: at.offset, size: at.size, crc: at.crc, name: t.name}
 		m.first = append(m.first, row{table: tableResidents, key: string(digest[:]), value: r.pack()})
 		s := m.staying(number)
@@ -220,9 +226,10 @@ func (m *moves) end(digest Digest) error {
 	if err != nil || !ok {
 		return err
 	}
-	m.bodiless[digest] = !m.again && !m.disk.blobs.has(digest, r.size)
+	placed, err := m.disk.blobs.has(digest, r.size)
+	m.bodiless[digest] = !m.again && !placed
 	m.leave(digest, r)
-	return nil
+	return err
 }
 
 // makeRoom has the residents of the oldest segment move out where more have ended than
