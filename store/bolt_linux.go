@@ -32,6 +32,32 @@ func (b boltIndex) trim() {
 	unix.Syscall(unix.SYS_MADVISE, b.db.Info().Data, uintptr(info.Size()), unix.MADV_DONTNEED)
 }
 
+// warm brings the index into the page cache, in order, unless that would take more than a
+// quarter of the machine's memory: a read that has to wait for a page of its own keeps a
+// processor waiting along.
+func (b boltIndex) warm(stop <-chan struct{}) {
+	var system unix.Sysinfo_t
+	f, err := os.Open(b.db.Path())
+	if err != nil || unix.Sysinfo(&system) != nil {
+		return
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || uint64(info.Size()) > system.Totalram*uint64(system.Unit)/4 {
+		return
+	}
+	for buf := make([]byte, 1<<20); ; {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		if _, err := f.Read(buf); err != nil {
+			return
+		}
+	}
+}
+
 // mapped returns how many bytes of mapped files are in the memory of this process.
 func mapped() int64 {
 	statm, err := os.ReadFile("/proc/self/statm")
