@@ -52,6 +52,7 @@ func (p *program) serveCommand() *cobra.Command {
 func (p *program) serve(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	go p.set.fitCollector(ctx)
 	log := p.set.logger(p.stderr)
 	cfg, err := p.set.serverConfig() // before anything is made
 	if err != nil {

@@ -47,6 +47,8 @@ type settings struct {
 	logFormat          choice
 	logLevel           choice
 
+	collect bool // the collector is ours to fit
+
 	all *pflag.FlagSet // every setting; commands share its flags
 }
 
