@@ -190,11 +190,11 @@ func (s *Server) getBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
 }
 
 func (s *Server) openBlob(name string) (*picture, error) {
-	p, err := s.hot.open(s.cfg.Pictures, name, s.cfg.Now())
+	p, err := s.hot.get(s.cfg.Pictures, name, s.cfg.Now())
 	// again where the original is replaced meanwhile, which takes what was made along; a writer in a loop is outlasted
 	for try := 0; errors.Is(err, store.ErrNotFound) && try < 20; try++ {
 		if err = s.makeVariant(name); err == nil {
-			p, err = s.hot.open(s.cfg.Pictures, name, s.cfg.Now())
+			p, err = s.hot.get(s.cfg.Pictures, name, s.cfg.Now())
 		} else if !errors.Is(err, errReplaced) {
 			break
 		}

@@ -127,7 +127,7 @@ func (c Config) withDefaults() (Config, error) {
 	switch u, err := url.Parse(c.PublicURL); {
 	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "":
 		return c, fmt.Errorf("public-url %q: want http://host or https://host", c.PublicURL)
-	case c.AddressRate < 0 || c.AppRate < 0:
+	case !(c.AddressRate >= 0 && c.AddressRate <= maxRate && c.AppRate >= 0 && c.AppRate <= maxRate):
 		return c, errors.New("address-rate and app-rate: want requests a second, or 0 for no limit")
 	case c.DecodeMemory < MinDecodeMemory:
 		return c, fmt.Errorf("decode-memory %d: want at least %dMiB", c.DecodeMemory, MinDecodeMemory>>20)

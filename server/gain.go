@@ -82,7 +82,7 @@ func (s *Server) gainImage(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.hot.open(tier, obj.Name, s.cfg.Now())
+	p, err := s.hot.get(tier, obj.Name, s.cfg.Now())
 	if err != nil {
 		return err
 	}

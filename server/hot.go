@@ -30,13 +30,16 @@ type hot struct {
 	// costs more per call and less per byte. Measured against each other over loopback.
 	sendfileFrom, sendfileTo int64
 
-	mu   sync.Mutex
-	kept map[*picture]bool // what is in files
+	maxOpen int64
+	open    atomic.Int64 // files: what is kept, and what is being sent though it is not any more
+	mu      sync.Mutex
+	kept    map[*picture]bool // what is in files
 }
 
 // picture is an object as it is served. It is not changed once it is kept.
 type picture struct {
 	store.Object
+	hot     *hot
 	tier    store.Store
 	version uint64 // of its name, from before it was opened
 	key     uint64
@@ -51,12 +54,12 @@ type picture struct {
 
 // newHot returns a cache of so many bytes and open files; of none where that is 0.
 func newHot(bytes, files int64) (*hot, error) {
-	h := &hot{seed: maphash.MakeSeed(), sendfileFrom: 24 << 10, sendfileTo: 512 << 10, kept: make(map[*picture]bool)}
+	h := &hot{maxOpen: files, seed: maphash.MakeSeed(), sendfileFrom: 24 << 10, sendfileTo: 512 << 10, kept: make(map[*picture]bool)}
 	var err1, err2 error
 	if bytes > 0 {
 		h.memory, err1 = newPictureCache(bytes, bytes>>15, nil)
-		if files > 0 {
-			h.files, err2 = newPictureCache(files, files, h.drop)
+		if kept := files / 4 * 3; kept > 0 { // the rest is for those whose turn comes
+			h.files, err2 = newPictureCache(kept, kept, h.drop)
 		}
 	}
 	return h, errors.Join(err1, err2)
@@ -79,8 +82,8 @@ func newPictureCache(cost, expected int64, drop func(*picture)) (*ristretto.Cach
 	return c, nil
 }
 
-// open returns what is under name, to be released.
-func (h *hot) open(tier store.Store, name string, now time.Time) (*picture, error) {
+// get returns what is under name, to be released.
+func (h *hot) get(tier store.Store, name string, now time.Time) (*picture, error) {
 	version, key := tier.Version(name), maphash.String(h.seed, name)
 	for _, c := range [...]*ristretto.Cache[uint64, *picture]{h.memory, h.files} {
 		p, ok := c.Get(key)
@@ -92,7 +95,7 @@ func (h *hot) open(tier store.Store, name string, now time.Time) (*picture, erro
 	if err != nil {
 		return nil, err
 	}
-	p := &picture{Object: o, tier: tier, version: version, key: key, tag: etag(o), blob: blob}
+	p := &picture{Object: o, hot: h, tier: tier, version: version, key: key, tag: etag(o), blob: blob}
 	p.users.Store(1)
 	return p, nil
 }
@@ -112,7 +115,7 @@ func (h *hot) load(p *picture) error {
 		return err
 	}
 	f := p.blob.File()
-	if f == nil || h.files == nil || p.Size < h.sendfileFrom {
+	if p.file == nil && (f == nil || h.files == nil || p.Size < h.sendfileFrom || !h.mayOpen()) {
 		err = p.blob.Close()
 		p.blob, p.data = nil, data
 		h.remember(p)
@@ -132,6 +135,15 @@ func (h *hot) load(p *picture) error {
 		}
 	}
 	return nil
+}
+
+// mayOpen says whether one file more may be kept open, and counts it.
+func (h *hot) mayOpen() bool {
+	if h.open.Add(1) <= h.maxOpen {
+		return true
+	}
+	h.open.Add(-1)
+	return false
 }
 
 // remember offers a picture with its bytes to the memory.
@@ -197,10 +209,13 @@ func (p *picture) retain() bool {
 }
 
 func (p *picture) release() error {
-	if p.blob != nil && p.users.Add(-1) == 0 {
-		return p.blob.Close()
+	if p.blob == nil || p.users.Add(-1) > 0 {
+		return nil
 	}
-	return nil
+	if p.file != nil {
+		p.hot.open.Add(-1)
+	}
+	return p.blob.Close()
 }
 
 // etag returns an object's strong entity tag. It changes with the bytes and with

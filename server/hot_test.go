@@ -2,6 +2,8 @@ package server
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -135,7 +137,7 @@ func TestFewerFilesAreOpenThanMayBe(t *testing.T) {
 	}
 	for range 3 {
 		for _, it := range manyItems(100) {
-			p, err := h.open(s.data.Pictures, it.Name, s.clock.Now())
+			p, err := h.get(s.data.Pictures, it.Name, s.clock.Now())
 			if err == nil {
 				err = h.load(p)
 			}
@@ -160,6 +162,43 @@ func manyItems(n int) (all []store.Item) {
 		all = append(all, store.Item{Object: store.Object{Name: name}, Body: strings.NewReader(name)})
 	}
 	return all
+}
+
+// TestWhatIsFoundDamagedIsServedUnderNoName has a file rot that is kept open for one of two
+// names, and be mended.
+func TestWhatIsFoundDamagedIsServedUnderNoName(t *testing.T) {
+	readBy = "files"
+	defer func() { readBy = "memory" }()
+	s := newTestServer(t)
+	text := strings.Repeat("y", 1000)
+	s.putBlob("a.jpg", text)
+	s.putBlob("b.jpg", text)
+	if err := s.data.Pictures.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	s.read("b.jpg")
+	s.srv.hot.files.Wait()
+	files, err := filepath.Glob(filepath.Join(s.dir, "pictures/blobs/*/*.1000"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	f, err := os.OpenFile(files[0], os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte("ROT"), 10); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a.jpg", "b.jpg"} {
+		if got := s.read(name); got != "InternalError" {
+			t.Errorf("%s: %.20q", name, got)
+		}
+	}
+	s.putBlob("a.jpg", text)
+	if got := s.read("b.jpg"); got != text {
+		t.Errorf("b.jpg, mended: %.20q", got)
+	}
 }
 
 func TestALinkThatWasCheckedEnds(t *testing.T) {

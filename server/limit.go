@@ -16,6 +16,9 @@ var errRate = errors.New("too many requests")
 // burstSeconds is how long somebody who was quiet may ask at twice the rate.
 const burstSeconds = 2
 
+// maxRate is the most that a limit can be, in requests a second; it is none.
+const maxRate = 1e6
+
 // maxBuckets is how many keys are told apart. Where there are more, those that have been
 // quiet are forgotten, which takes nothing from anybody.
 const maxBuckets = 50_000
@@ -25,6 +28,7 @@ type buckets[K comparable] struct {
 	perSecond float64 // 0: no limit
 	mu        sync.Mutex
 	of        map[K]*rate.Limiter
+	swept     time.Time
 }
 
 func newBuckets[K comparable](perSecond float64) *buckets[K] {
@@ -52,15 +56,22 @@ func (b *buckets[K]) take(key K, now time.Time) error {
 	return nil
 }
 
-// forget drops those whose bucket is full, or all where everybody is at it.
+// forget drops those whose bucket is full, and any one of the others where there is none
+// or all were just looked at.
 func (b *buckets[K]) forget(now time.Time) {
-	for key, l := range b.of {
-		if l.TokensAt(now) >= float64(l.Burst()) {
-			delete(b.of, key)
+	if now.Sub(b.swept) >= time.Second {
+		b.swept = now
+		for key, l := range b.of {
+			if l.TokensAt(now) >= float64(l.Burst()) {
+				delete(b.of, key)
+			}
 		}
 	}
-	if len(b.of) >= maxBuckets {
-		clear(b.of)
+	for key := range b.of {
+		if len(b.of) < maxBuckets {
+			break
+		}
+		delete(b.of, key)
 	}
 }
 

@@ -101,7 +101,7 @@ func (s *Server) link(ctx *fasthttp.RequestCtx) error {
 		disposition = `attachment; filename="` + safeFileName(name) + `"`
 	}
 	read := func(ctx *fasthttp.RequestCtx) error {
-		p, err := s.hot.open(tier, path, s.cfg.Now())
+		p, err := s.hot.get(tier, path, s.cfg.Now())
 		if err != nil {
 			return err
 		}

@@ -19,11 +19,11 @@ var (
 	errDuplicate = errors.New("parameter sent twice")
 )
 
-// body returns what is left of a request's body. Who sends it slower than bodyRate, but
-// for the first bodyGrace, is cut off.
+// body returns what is left of a request's body. Who keeps us waiting for it longer than
+// bodyRate and bodyGrace allow is cut off.
 func body(ctx *fasthttp.RequestCtx) io.Reader {
 	if s := ctx.RequestBodyStream(); s != nil {
-		return &paced{s, ctx, time.Now().Add(bodyGrace)}
+		return &paced{s, ctx, bodyGrace}
 	}
 	return eof{}
 }
@@ -33,17 +33,18 @@ type eof struct{}
 func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 
 type paced struct {
-	r   io.Reader
-	ctx *fasthttp.RequestCtx
-	end time.Time // for the next byte
+	r    io.Reader
+	ctx  *fasthttp.RequestCtx
+	wait time.Duration // that is left
 }
 
 func (p *paced) Read(b []byte) (int, error) {
-	if err := p.ctx.SetReadDeadline(p.end); err != nil {
+	start := time.Now()
+	if err := p.ctx.SetReadDeadline(start.Add(p.wait)); err != nil {
 		return 0, err
 	}
 	n, err := p.r.Read(b)
-	p.end = p.end.Add(time.Duration(n) * time.Second / bodyRate)
+	p.wait += time.Duration(n)*time.Second/bodyRate - time.Since(start)
 	return n, err
 }
 

@@ -62,7 +62,7 @@ func (s *Server) routes() fasthttp.RequestHandler {
 func (s *Server) unrouted(r *router.Router) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		path := strings.TrimSuffix(string(ctx.URI().PathOriginal()), "/")
-		if api, _ := r.Lookup(string(ctx.Method()), path, ctx); api != nil {
+		if api, _ := r.Lookup(string(ctx.Method()), path, ctx); api != nil && path != "/" { // from where it would come back here
 			api(ctx)
 			return
 		}
@@ -82,7 +82,6 @@ func (s *Server) preflight(r *router.Router, paths ...string) {
 
 // picture tells the two kinds of picture URLs apart.
 func (s *Server) picture(ctx *fasthttp.RequestCtx) {
-	sdkHeaders(ctx)
 	if isGroup(firstSegment(ctx)) {
 		s.linkReply(ctx)
 		return
@@ -129,7 +128,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		ctx.SetStatusCode(fasthttp.StatusInternalServerError)
 	}
 	if n := sent(ctx); n > int(bodyRate*writeTimeout/time.Second) && !ctx.Response.SkipBody {
-		ctx.SetWriteDeadline(time.Now().Add(writeTimeout + time.Duration(n)*time.Second/bodyRate)) // if it fails, so will the answer
+		ctx.SetWriteDeadline(time.Now().Add(writeTimeout + time.Duration(n/bodyRate)*time.Second)) // if it fails, so will the answer
 	}
 	s.logged(ctx, start)
 }

@@ -26,8 +26,8 @@ const (
 	headerTimeout = 10 * time.Second // with the first bytes of a body
 	idleTimeout   = 75 * time.Second
 	bodyGrace     = 10 * time.Second
-	bodyRate      = 8 << 10 // bytes per second
-	writeTimeout  = 30 * time.Second
+	bodyRate      = 8 << 10          // bytes per second
+	writeTimeout  = 2 * time.Minute  // more than a connection may idle: fasthttp has the last answer's deadline count until the next
 	decodeWait    = 10 * time.Second // for a free decoder, and for its memory
 )
 
@@ -115,13 +115,17 @@ func New(cfg Config) (*Server, error) {
 		ReadTimeout:                  headerTimeout,
 		IdleTimeout:                  idleTimeout,
 		WriteTimeout:                 writeTimeout,
-		Concurrency:                  maxConnections(),
+		Concurrency:                  int(max(int64(maxConnections())-files, 2) / 2), // each may have a file besides
 		CloseOnShutdown:              true,
 		NoDefaultContentType:         true,
 		ErrorHandler:                 s.badRequest,
 		Logger:                       silent{},
 	}
-	s.router, s.pictures = s.routes(), s.cors(s.picture)
+	pictures := s.cors(s.picture)
+	s.router, s.pictures = s.routes(), func(ctx *fasthttp.RequestCtx) {
+		sdkHeaders(ctx)
+		pictures(ctx)
+	}
 	s.measure()
 	return s, nil
 }

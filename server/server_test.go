@@ -338,6 +338,22 @@ func TestTwoRequestsOnOneConnectionKeepTheirOwnValues(t *testing.T) {
 	}
 }
 
+func TestSlashesAloneAreAnswered(t *testing.T) {
+	s := newTestServer(t)
+	for _, request := range []string{"POST /", "POST //", "GET //?a=b", "GET ///", "PUT ////", "OPTIONS //"} {
+		if got := s.raw(request + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 4") && !strings.HasPrefix(got, "HTTP/1.1 3") {
+			t.Errorf("%s: %.100q", request, got)
+		}
+	}
+}
+
+// fasthttp has the deadline of one answer count for what it writes before the next has its own.
+func TestADeadlineOutlastsAnIdleConnection(t *testing.T) {
+	if writeTimeout <= idleTimeout+headerTimeout {
+		t.Errorf("%v to write, %v idle, %v for the next header", writeTimeout, idleTimeout, headerTimeout)
+	}
+}
+
 func TestEveryAnswerKeepsBrowsersFromGuessing(t *testing.T) {
 	s := newTestServer(t)
 	content := s.uploaded(testPicture(t, "landscape_1.jpg"))

@@ -8,13 +8,27 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tintype/store"
 )
+
+// withFiles is how many descriptors the program may have, as if a shell had limited them.
+const withFiles = "TINTYPE_TEST_WITH_FILES"
+
+func init() {
+	if n, err := strconv.ParseUint(os.Getenv(withFiles), 10, 64); err == nil && os.Getenv(asProgram) != "" {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n}); err != nil {
+			panic(err)
+		}
+	}
+}
 
 // TestSlowClients holds 800 connections open that say nothing, or one byte a second of a
 // header or of a body. All are closed within 15 seconds, and others are answered meanwhile.
@@ -75,11 +89,9 @@ func TestSlowClients(t *testing.T) {
 // TestDescriptorsRunOut opens more connections than the process may have descriptors, and
 // uploads when they are gone.
 func TestDescriptorsRunOut(t *testing.T) {
+	t.Setenv(withFiles, "256")
 	p := startServer(t, t.TempDir())
 	defer p.stop()
-	if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 256, Max: 256}, nil); err != nil {
-		t.Fatal(err)
-	}
 	slow := dialAll(t, p, 400, func(int) string { return "GET /healthz HTTP/1.1\r\nHost: h\r\nX-" })
 	time.Sleep(2 * time.Second)
 	for _, conn := range slow {
@@ -99,6 +111,56 @@ func TestDescriptorsRunOut(t *testing.T) {
 		}
 	}
 	t.Logf("back after %v", time.Since(began))
+}
+
+// TestSlowReadersOfManyPictures has more clients than there are descriptors for stop in the
+// middle of large pictures, each another one, while others upload: nothing is refused but
+// connections, and the store takes changes all the time.
+func TestSlowReadersOfManyPictures(t *testing.T) {
+	const n = 400
+	dir := t.TempDir()
+	data, err := store.OpenData(dir, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := data.Registry.AddApp("appx", "secret", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Repeat("0123456789abcdef", 7<<16)
+	for i := range n {
+		item := store.Item{Object: store.Object{Name: fmt.Sprint("appx-portrait/", i)}, Body: strings.NewReader(text)}
+		if _, err := data.Pictures.Apply(store.Change{Put: []store.Item{item}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := data.Close(); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(withFiles, "512")
+	p := killServer(t, dir)
+	defer p.stop()
+	var uploads sync.WaitGroup
+	end := time.Now().Add(10 * time.Second)
+	up := newUploader(t)
+	for range 2 {
+		uploads.Go(func() {
+			for time.Now().Before(end) {
+				if got := up.send(p.url, byPut, []byte(fmt.Sprint(time.Now()))); got != accepted {
+					t.Errorf("upload: %s", got)
+					return
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+	}
+	time.Sleep(500 * time.Millisecond) // they have their connections
+	slow := dialAll(t, p, n, func(i int) string { return fmt.Sprintf("GET /appx-portrait/%d HTTP/1.1\r\nHost: h\r\n\r\n", i) })
+	uploads.Wait()
+	fds, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	t.Logf("%d descriptors of 512", len(fds))
+	for _, conn := range slow {
+		conn.Close()
+	}
 }
 
 // TestDeclaredBodies has 1,000 connections declare 8 MiB and send one byte.
