@@ -23,7 +23,7 @@ type grant struct {
 	read      func(*fasthttp.RequestCtx) error
 }
 
-// maxGrants is what all grants may take, in bytes; some 20,000 links.
+// maxGrants is what all grants may take, in bytes; some 12,000 links.
 const maxGrants = 16 << 20
 
 func newGrants(bytes int64) (*grants, error) {
@@ -60,5 +60,5 @@ func (g *grants) find(ctx *fasthttp.RequestCtx, now time.Time) func(*fasthttp.Re
 // add keeps what reads for the link of ctx.
 func (g *grants) add(ctx *fasthttp.RequestCtx, until time.Time, read func(*fasthttp.RequestCtx) error) {
 	l := &grant{string(ctx.Request.Header.RequestURI()), string(ctx.Host()), until, read}
-	g.links.Set(g.key(ctx), l, int64(len(l.uri)+len(l.host)+500))
+	g.links.Set(g.key(ctx), l, int64(2*len(l.uri)+len(l.host)+700))
 }
