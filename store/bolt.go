@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -28,9 +29,10 @@ type index interface {
 	close() error
 }
 
-// commitRows is how many rows go into one transaction. bbolt splits a page only
-// when it commits, so that beyond some 10,000 it slows down.
-const commitRows = 5000
+// commitRows is how many rows go into one transaction: of a large index each row is on
+// another page, and what bbolt does to them at the end keeps a processor to itself for so
+// long. Beyond some 10,000 it slows down, as it splits a page only then.
+const commitRows = 1000
 
 // boltIndex is an index in a bbolt file: a bucket for each table. bbolt has no
 // checksums, so each value carries one over its key and itself.
@@ -118,7 +120,10 @@ func (b boltIndex) commit(first []row, each func(put func(row) error) error) (er
 		if err := put(r); err != nil {
 			return err
 		}
-		if n++; n < commitRows {
+		if n++; n%32 == 0 {
+			runtime.Gosched() // who waits for an answer comes first
+		}
+		if n < commitRows {
 			return nil
 		}
 		return flush()
