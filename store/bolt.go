@@ -170,6 +170,8 @@ func bucketOf(tx *bbolt.Tx, t table) (*bbolt.Bucket, error) {
 
 func (b boltIndex) close() (err error) {
 	defer faults(&err)()
+	b.writing.Lock()
+	defer b.writing.Unlock()
 	return b.db.Close()
 }
 

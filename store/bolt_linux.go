@@ -32,12 +32,17 @@ func (b boltIndex) trim() {
 	unix.Syscall(unix.SYS_MADVISE, b.db.Info().Data, uintptr(info.Size()), unix.MADV_DONTNEED)
 }
 
-// warm brings the index into the page cache, in order, unless that would take more than a
-// quarter of the machine's memory: a read that has to wait for a page of its own keeps a
-// processor waiting along.
-func (b boltIndex) warm(stop <-chan struct{}) {
+// warm returns what brings the index into the page cache, in order, unless that would take
+// more than a quarter of the machine's memory: a read that has to wait for a page of its
+// own keeps a processor waiting along.
+func (b boltIndex) warm() func(stop <-chan struct{}) {
+	path := b.db.Path()
+	return func(stop <-chan struct{}) { readThrough(path, stop) }
+}
+
+func readThrough(path string, stop <-chan struct{}) {
 	var system unix.Sysinfo_t
-	f, err := os.Open(b.db.Path())
+	f, err := os.Open(path)
 	if err != nil || unix.Sysinfo(&system) != nil {
 		return
 	}

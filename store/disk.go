@@ -121,8 +121,8 @@ func start(dir string, files fileSystem, base index, opt Options) (*Disk, error)
 		return nil, err
 	}
 	go d.committer.commitLoop()
-	if b, ok := base.(interface{ warm(<-chan struct{}) }); ok {
-		go b.warm(d.stop)
+	if b, ok := base.(interface{ warm() func(<-chan struct{}) }); ok {
+		go b.warm()(d.stop)
 	}
 	return d, nil
 }
