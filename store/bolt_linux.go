@@ -48,7 +48,7 @@ func readThrough(path string, stop <-chan struct{}) {
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil || uint64(info.Size()) > system.Totalram*uint64(system.Unit)/4 {
+	if err != nil || uint64(info.Size()) > uint64(system.Totalram)*uint64(system.Unit)/4 {
 		return
 	}
 	for buf := make([]byte, 1<<20); ; {
