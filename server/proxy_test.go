@@ -65,7 +65,7 @@ func TestBehindNginx(t *testing.T) {
 				t.Run(fmt.Sprint(test.name, j), func(t *testing.T) {
 					t.Parallel()
 					path = fmt.Sprintf(path, 100+i)
-					s.answers(t, strings.ReplaceAll(test.request, "/healthz", path)+"GET "+path+"-next HTTP/1.1\r\nHost: h\r\n\r\n")
+					s.answers(t, strings.ReplaceAll(test.request, "/healthz", path)+"GET "+path+"-next HTTP/1.1\r\nHost: h\r\n\r\n", 300*time.Millisecond)
 				})
 			}
 		}
