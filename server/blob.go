@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -46,7 +45,7 @@ func parseAddress(rawPath, host, account string) (address, error) {
 	switch {
 	case container == "":
 		return a, nil
-	case slices.Contains(reserved, container) || isGroup(container) || container == account:
+	case reserved[container] || isGroup(container) || container == account:
 		return a, errResource
 	case utf8.RuneCountInString(blob) > 1024:
 		return a, fmt.Errorf("%w: blob name of more than 1024 characters", errURI)

@@ -85,17 +85,14 @@ const MinDecodeMemory = 32 << 20
 // is let near them. reserved are those and the ones of the APIs: no containers.
 var (
 	ours     = []string{"console", "api", "healthz", "readyz", "metrics"}
-	reserved = append([]string{"picture", "sastoken", "portrait", "dfsapi", "qstorage"}, ours...)
+	reserved = func() map[string]bool {
+		all := make(map[string]bool)
+		for _, name := range append([]string{"picture", "sastoken", "portrait", "dfsapi", "qstorage"}, ours...) {
+			all[name] = true
+		}
+		return all
+	}()
 )
-
-// isReserved is reserved, to be asked.
-var isReserved = func() map[string]bool {
-	all := make(map[string]bool)
-	for _, name := range reserved {
-		all[name] = true
-	}
-	return all
-}()
 
 // Check returns what is wrong with the operator's choices; they need not be
 // complete. It says the same as New, before anything is opened.
@@ -131,7 +128,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("address-rate and app-rate: want requests a second, or 0 for no limit")
 	case c.DecodeMemory < MinDecodeMemory:
 		return c, fmt.Errorf("decode-memory %d: want at least %dMiB", c.DecodeMemory, MinDecodeMemory>>20)
-	case CheckContainer(c.Account) != nil || slices.Contains(reserved, c.Account) || isGroup(c.Account):
+	case CheckContainer(c.Account) != nil || reserved[c.Account] || isGroup(c.Account):
 		return c, fmt.Errorf("account %q: want 3 to 63 of a-z 0-9 and single hyphens, and no word of a route", c.Account)
 	}
 	c.Thumbs = slices.Compact(slices.Sorted(slices.Values(c.Thumbs)))

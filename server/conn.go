@@ -31,15 +31,17 @@ type sending struct {
 	advance func(fd uintptr) bool // sendFile
 }
 
-func newConn(c *net.TCPConn) (*conn, error) {
+// newConn returns c as a conn, or as it is where the system hands out no more of it:
+// what is sent on that is copied.
+func newConn(c *net.TCPConn) net.Conn {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return nil, errors.Join(err, c.Close())
+		return c
 	}
 	n := &conn{TCPConn: c, raw: raw}
 	n.sending.conn = n
 	n.sending.advance = n.sending.sendFile
-	return n, nil
+	return n
 }
 
 // Write keeps what comes ahead of a body, for the call that sends that.

@@ -175,7 +175,7 @@ func (h *hot) prune(now time.Time) {
 	}
 	h.mu.Unlock()
 	for _, p := range gone {
-		if now, ok := h.files.Get(p.key); ok && now == p {
+		if in, ok := h.files.Get(p.key); ok && in == p {
 			h.files.Del(p.key)
 		}
 	}

@@ -20,7 +20,7 @@ const burstSeconds = 2
 const maxRate = 1e6
 
 // maxBuckets is how many keys are told apart. Where there are more, those that have been
-// quiet are forgotten, which takes nothing from anybody.
+// quiet are forgotten first, which takes nothing from anybody.
 const maxBuckets = 50_000
 
 // buckets limit how often each of many may ask: an address, an application.

@@ -31,7 +31,7 @@ func (l patientListener) Accept() (net.Conn, error) {
 		if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) &&
 			!errors.Is(err, syscall.ENOBUFS) && !errors.Is(err, syscall.ENOMEM) {
 			if tcp, ok := conn.(*net.TCPConn); ok {
-				return newConn(tcp)
+				return newConn(tcp), nil
 			}
 			return conn, err
 		}

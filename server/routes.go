@@ -98,7 +98,7 @@ func firstSegment(ctx *fasthttp.RequestCtx) []byte {
 // route passes a request to a route, or what can be on none past them.
 func (s *Server) route(ctx *fasthttp.RequestCtx) (any, error) {
 	first := firstSegment(ctx)
-	if len(first) == 0 || isReserved[string(first)] || isVersion(first) {
+	if len(first) == 0 || reserved[string(first)] || isVersion(first) {
 		s.router(ctx)
 	} else {
 		s.pictures(ctx)
