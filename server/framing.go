@@ -10,11 +10,10 @@ import (
 // errFraming is returned for a request that fasthttp reads and RFC 9112 has refused.
 var errFraming = errors.New("request is not well formed")
 
-const encoding = "Transfer-Encoding" // fasthttp drops one that says identity
-
 // isFramed refuses what another reader of the same bytes could take for something else,
 // as far as fasthttp lets it pass: it may be a proxy in front.
 func isFramed(ctx *fasthttp.RequestCtx) bool {
+	const encoding = fasthttp.HeaderTransferEncoding // looked for in the raw header: fasthttp drops one that says identity
 	h := &ctx.Request.Header
 	version := h.Protocol()
 	switch {

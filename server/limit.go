@@ -77,10 +77,8 @@ func (b *buckets[K]) forget(now time.Time) {
 
 // limited is call for who may ask so often.
 func (s *Server) limited(ctx *fasthttp.RequestCtx, h handler) (any, error) {
-	if s.cfg.AddressRate > 0 {
-		if err := s.addresses.take(network(remoteIP(ctx)), s.cfg.Now()); err != nil {
-			return nil, err
-		}
+	if err := s.addresses.take(network(remoteIP(ctx)), s.cfg.Now()); err != nil {
+		return nil, err
 	}
 	return s.call(ctx, h)
 }
