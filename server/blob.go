@@ -171,29 +171,26 @@ func remoteIP(ctx *fasthttp.RequestCtx) netip.Addr {
 
 // getBlob serves GET and HEAD. A variant that is missing is made, if it may be.
 func (s *Server) getBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
-	name, token := r.name(), &r.token
+	name, own := r.name(), tokenHeader(&r.token)
 	read := func(ctx *fasthttp.RequestCtx) error {
 		p, err := s.openBlob(name)
 		if err != nil {
 			return missing(ctx, err)
 		}
-		if err = s.serve(ctx, p, azureRules, p.LastModified()); err == nil {
-			blobHeaders(ctx, &p.Object, token)
-		}
-		return err
+		return s.serve(ctx, p, azureRules, own)
 	}
-	if until, ok := token.End(); ok && token.Signature != "" {
+	if until, ok := r.token.End(); ok && r.token.Signature != "" {
 		s.grants.add(ctx, until, read)
 	}
 	return read(ctx)
 }
 
 func (s *Server) openBlob(name string) (*picture, error) {
-	p, err := s.hot.get(s.cfg.Pictures, name, s.cfg.Now())
+	p, err := s.hot.get(s.cfg.Pictures, name, azureRules, s.cfg.Now())
 	// again where the original is replaced meanwhile, which takes what was made along; a writer in a loop is outlasted
 	for try := 0; errors.Is(err, store.ErrNotFound) && try < 20; try++ {
 		if err = s.makeVariant(name); err == nil {
-			p, err = s.hot.get(s.cfg.Pictures, name, s.cfg.Now())
+			p, err = s.hot.get(s.cfg.Pictures, name, azureRules, s.cfg.Now())
 		} else if !errors.Is(err, errReplaced) {
 			break
 		}

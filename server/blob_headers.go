@@ -164,34 +164,41 @@ func isIdentifier(s string) bool {
 	return s != ""
 }
 
-// blobHeaders sets what Azure's SDKs look for in the answer to a read: blob.md
-// section 4. A token's own reply headers win over ours.
-func blobHeaders(ctx *fasthttp.RequestCtx, o *store.Object, t *sign.Token) {
-	h := &ctx.Response.Header
-	h.DisableNormalizing() // Azure's Python SDK looks for x-ms-meta- in lower case
-	h.Set("x-ms-blob-type", "BlockBlob")
-	setTime(h, "x-ms-creation-time", o.Created)
-	h.Set("x-ms-lease-state", "available")
-	h.Set("x-ms-lease-status", "unlocked")
-	h.Set("x-ms-server-encrypted", "false")
-	h.SetContentType(o.MediaType)
+// blobHeader returns what Azure's SDKs look for in the answer to a read besides what
+// every picture tells: blob.md section 4.
+func blobHeader(o *store.Object) []headerLine {
+	lines := []headerLine{
+		{"x-ms-blob-type", "BlockBlob"},
+		{"x-ms-creation-time", httpTime(o.Created)},
+		{"x-ms-lease-state", "available"},
+		{"x-ms-lease-status", "unlocked"},
+		{"x-ms-server-encrypted", "false"},
+	}
 	for name, value := range o.Attributes {
-		h.Set(name, value)
+		if name != fasthttp.HeaderContentDisposition || isShown(o) {
+			lines = append(lines, headerLine{name, value})
+		}
 	}
 	if !isShown(o) {
-		h.Set(fasthttp.HeaderContentDisposition, asAttachment(o.Attributes[fasthttp.HeaderContentDisposition]))
+		lines = append(lines, headerLine{fasthttp.HeaderContentDisposition, asAttachment(o.Attributes[fasthttp.HeaderContentDisposition])})
 	}
-	for _, own := range [...]struct{ name, value string }{
+	return lines
+}
+
+// tokenHeader returns a token's own reply headers.
+func tokenHeader(t *sign.Token) (own []headerLine) {
+	for _, l := range [...]headerLine{
 		{fasthttp.HeaderCacheControl, t.CacheControl},
 		{fasthttp.HeaderContentDisposition, t.ContentDisposition},
 		{fasthttp.HeaderContentEncoding, t.ContentEncoding},
 		{fasthttp.HeaderContentLanguage, t.ContentLanguage},
 		{fasthttp.HeaderContentType, t.ContentType},
 	} {
-		if own.value != "" {
-			h.Set(own.name, own.value)
+		if l.value != "" {
+			own = append(own, l)
 		}
 	}
+	return own
 }
 
 // isShown says whether a browser may show a blob: one that is a picture and is

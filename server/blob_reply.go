@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -99,17 +100,34 @@ func isSDKVersion(text []byte) bool {
 func sdkHeaders(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
 	var id [36]byte
-	h.SetBytesV("x-ms-request-id", appendRequestID(id[:0]))
-	version := ctx.Request.Header.Peek("x-ms-version")
+	h.SetCanonical(requestID, appendRequestID(id[:0]))
+	version := ctx.Request.Header.PeekCanonical(serviceVersion)
 	if !isSDKVersion(version) {
-		version = ctx.QueryArgs().Peek("sv")
+		version = signedVersion(ctx.URI().QueryString())
 	}
 	if isSDKVersion(version) {
-		h.SetBytesV("x-ms-version", version)
+		h.SetCanonical(serviceVersion, version)
 	}
-	if client := ctx.Request.Header.Peek("x-ms-client-request-id"); len(client) > 0 {
-		h.SetBytesV("x-ms-client-request-id", client)
+	if client := ctx.Request.Header.PeekCanonical(clientRequestID); len(client) > 0 {
+		h.SetCanonical(clientRequestID, client)
 	}
+}
+
+// Headers as fasthttp names them, which saves naming them with each request.
+var (
+	requestID       = []byte("X-Ms-Request-Id")
+	serviceVersion  = []byte("X-Ms-Version")
+	clientRequestID = []byte("X-Ms-Client-Request-Id")
+)
+
+// signedVersion returns the version of a token, of which nothing needs escaping.
+func signedVersion(query []byte) []byte {
+	for parameter := range bytes.SplitSeq(query, []byte("&")) {
+		if version, ok := bytes.CutPrefix(parameter, []byte("sv=")); ok {
+			return version
+		}
+	}
+	return nil
 }
 
 // blobReply answers picture URLs as Azure's blob service does. SDKs tell errors

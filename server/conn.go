@@ -10,7 +10,8 @@ import (
 // conn is a connection that sends the header of an answer together with its body: as
 // one call with bytes that are in memory, or ahead of a file that the system sends. To
 // fasthttp it is any connection, which is told to flush the header and then to have the
-// body stream write itself.
+// body stream write itself. What the header has of the picture alone is put in here, since
+// it is the same each time.
 type conn struct {
 	*net.TCPConn
 	raw     syscall.RawConn
@@ -62,6 +63,7 @@ func (a *sending) begin(p *picture, start, end int64) {
 // of the connection.
 func (a *sending) WriteTo(io.Writer) (int64, error) {
 	p, size := a.picture, a.end-a.start
+	a.head = append(append(a.head[:len(a.head)-len("\r\n")], p.header...), "\r\n"...)
 	if p.file == nil {
 		a.parts[0], a.parts[1] = a.head, p.data[a.start:a.end]
 		a.vector = a.parts[:]

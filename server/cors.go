@@ -53,11 +53,14 @@ func (s *Server) cors(h fasthttp.RequestHandler) fasthttp.RequestHandler {
 func (s *Server) allowOrigin(ctx *fasthttp.RequestCtx) bool {
 	r := &ctx.Response.Header
 	if len(s.cfg.CORS) > 0 { // without an Origin too: a cache may keep the answer
-		r.Add(fasthttp.HeaderVary, "Origin")
+		r.SetCanonical([]byte(fasthttp.HeaderVary), []byte("Origin"))
 	}
-	origin := string(ctx.Request.Header.Peek(fasthttp.HeaderOrigin))
+	origin := string(ctx.Request.Header.PeekCanonical([]byte(fasthttp.HeaderOrigin)))
+	if origin == "" {
+		return false
+	}
 	anyOrigin := slices.Contains(s.cfg.CORS, "*")
-	if origin == "" || !anyOrigin && !slices.Contains(s.cfg.CORS, origin) {
+	if !anyOrigin && !slices.Contains(s.cfg.CORS, origin) {
 		return false
 	}
 	r.Set(fasthttp.HeaderAccessControlAllowOrigin, origin)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"tintype/store"
 )
 
 // errRange is returned for a range that begins beyond the end.
@@ -19,7 +21,7 @@ var errRange = errors.New("range is not satisfiable")
 
 // rules are where the two kinds of picture URLs differ.
 type rules struct {
-	azure bool // x-ms-range, and two conditions that are peculiar
+	azure bool // x-ms-range, two conditions that are peculiar, and more of a header
 }
 
 var (
@@ -40,46 +42,87 @@ func setTime(h *fasthttp.ResponseHeader, name string, t time.Time) {
 	h.SetBytesV(name, fasthttp.AppendHTTPDate(text[:0], t))
 }
 
-func setMD5(h *fasthttp.ResponseHeader, name string, sum md5Sum) {
-	var text [24]byte
-	base64.StdEncoding.Encode(text[:], sum[:])
-	h.SetBytesV(name, text[:])
-}
-
 // serve answers GET and HEAD of a picture with its bytes, or the part of them that was
-// asked for, and releases it. Nothing is set of an answer that fails.
-func (s *Server) serve(ctx *fasthttp.RequestCtx, p *picture, r rules, modified time.Time) error {
+// asked for, and releases it. Headers of the link's own win over those of the picture.
+// Nothing is set of an answer that fails.
+func (s *Server) serve(ctx *fasthttp.RequestCtx, p *picture, r rules, own []headerLine) error {
 	h := &ctx.Response.Header
-	part, err := r.plan(ctx, p.Size, p.tag, modified)
-	var sum md5Sum
+	part, sum, err := span{0, p.Size, false}, p.MD5, error(nil)
+	plain := asksForAll(ctx)
+	if !plain {
+		part, err = r.plan(ctx, p)
+	}
 	if err == nil && ctx.IsGet() {
 		err = s.hot.load(p)
 	}
-	if err == nil && r.azure {
+	if err == nil && r.azure && !plain {
 		sum, err = askedMD5(ctx, p, part)
 	}
 	if errors.Is(err, errRange) {
 		h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes */%d", p.Size))
 	}
-	if err == nil || errors.Is(err, errNotModified) {
+	if errors.Is(err, errNotModified) {
 		h.Set(fasthttp.HeaderETag, p.tag)
-		setTime(h, fasthttp.HeaderLastModified, modified)
+		setTime(h, fasthttp.HeaderLastModified, r.modified(&p.Object))
 	}
 	if err != nil {
 		return errors.Join(err, p.release())
 	}
-	if sum != (md5Sum{}) {
-		setMD5(h, contentMD5, sum)
+	ctx.SetContentType(p.MediaType)
+	if r.azure && sum != (md5Sum{}) {
+		var text [24]byte
+		base64.StdEncoding.Encode(text[:], sum[:])
+		h.SetCanonical([]byte("Content-Md5"), text[:])
 	}
-	if r.azure && part.partial && p.MD5 != (md5Sum{}) {
-		setMD5(h, msContentMD5, p.MD5)
-	}
-	h.Set(fasthttp.HeaderAcceptRanges, "bytes")
 	if part.partial {
 		ctx.SetStatusCode(fasthttp.StatusPartialContent)
 		h.Set(fasthttp.HeaderContentRange, fmt.Sprintf("bytes %d-%d/%d", part.start, part.end-1, p.Size))
+		if r.azure && p.MD5 != (md5Sum{}) {
+			h.Set(msContentMD5, formatMD5(p.MD5))
+		}
 	}
-	return send(ctx, p, part.start, part.end)
+	return send(ctx, p, part.start, part.end, own)
+}
+
+// headerLine is a header of an answer.
+type headerLine struct{ name, value string }
+
+// header returns what an answer with bytes of an object tells besides, as it is sent.
+func (r rules) header(o *store.Object, tag string) []byte {
+	lines := []headerLine{
+		{fasthttp.HeaderETag, tag},
+		{fasthttp.HeaderLastModified, httpTime(r.modified(o))},
+		{fasthttp.HeaderAcceptRanges, "bytes"},
+	}
+	if r.azure {
+		lines = append(lines, blobHeader(o)...)
+	}
+	var b []byte
+	for _, l := range lines {
+		b = append(b, l.name...)
+		b = append(b, ": "...)
+		b = append(b, l.value...)
+		b = append(b, "\r\n"...)
+	}
+	return b
+}
+
+// modified is when an object that is served was last changed. What is under a
+// FastDFS-style name is never.
+func (r rules) modified(o *store.Object) time.Time {
+	if r.azure {
+		return o.LastModified()
+	}
+	return o.Created
+}
+
+// setLines sets the lines of an answer that fasthttp sends.
+func setLines(h *fasthttp.ResponseHeader, lines []byte) {
+	h.DisableNormalizing() // Azure's Python SDK looks for x-ms-meta- in lower case
+	for line := range bytes.Lines(lines) {
+		name, value, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\r\n")), []byte(": "))
+		h.SetBytesKV(name, value)
+	}
 }
 
 // span is what a request is answered with: the bytes [start, end).
@@ -89,14 +132,25 @@ type span struct {
 }
 
 // plan evaluates conditions, then the range. A HEAD has no range.
-func (r rules) plan(ctx *fasthttp.RequestCtx, size int64, tag string, modified time.Time) (span, error) {
-	if err := parseConditions(ctx).forRead(tag, modified, r.azure); err != nil {
+func (r rules) plan(ctx *fasthttp.RequestCtx, p *picture) (span, error) {
+	if err := parseConditions(ctx).forRead(p.tag, r.modified(&p.Object), r.azure); err != nil {
 		return span{}, err
 	}
 	if ctx.IsHead() {
-		return span{0, size, false}, nil
+		return span{0, p.Size, false}, nil
 	}
-	return r.requestedRange(ctx, size, tag)
+	return r.requestedRange(ctx, p.Size, p.tag)
+}
+
+// asksForAll says whether a read has none of the headers that plan and askedMD5 look at,
+// as most have none: one look at all of them costs less than one for each.
+func asksForAll(ctx *fasthttp.RequestCtx) bool {
+	for name := range ctx.Request.Header.All() {
+		if len(name) > 4 && (string(name[:3]) == "If-" || string(name[:5]) == "Range" || string(name[:5]) == "X-Ms-") {
+			return false
+		}
+	}
+	return true
 }
 
 // askedMD5 returns what goes into Content-MD5: that of all bytes if they are sent,
@@ -132,18 +186,23 @@ func (p *picture) reader(start, end int64) (io.Reader, error) {
 	return io.LimitReader(p.blob, end-start), err
 }
 
-// send makes [start, end) of a picture the response body, which releases it.
-func send(ctx *fasthttp.RequestCtx, p *picture, start, end int64) error {
-	if ctx.IsHead() {
-		ctx.Response.SkipBody = true
-		ctx.Response.Header.SetContentLength(int(end))
-		return p.release()
-	}
-	if c, ok := ctx.Conn().(*conn); ok && (p.data != nil || p.file != nil) {
+// send makes [start, end) of a picture the response body, which releases it, and its
+// header that of the response.
+func send(ctx *fasthttp.RequestCtx, p *picture, start, end int64, own []headerLine) error {
+	if c, ok := ctx.Conn().(*conn); ok && !ctx.IsHead() && len(own) == 0 && (p.data != nil || p.file != nil) {
 		c.sending.begin(p, start, end)
 		ctx.Response.ImmediateHeaderFlush = true
 		ctx.SetBodyStream(&c.sending, int(end-start))
 		return nil
+	}
+	setLines(&ctx.Response.Header, p.header)
+	for _, l := range own {
+		ctx.Response.Header.Set(l.name, l.value)
+	}
+	if ctx.IsHead() {
+		ctx.Response.SkipBody = true
+		ctx.Response.Header.SetContentLength(int(end))
+		return p.release()
 	}
 	from, err := p.reader(start, end)
 	if err != nil {

@@ -82,7 +82,7 @@ func (s *Server) gainImage(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.hot.get(tier, obj.Name, s.cfg.Now())
+	p, err := s.hot.get(tier, obj.Name, nginxRules, s.cfg.Now())
 	if err != nil {
 		return err
 	}
@@ -93,10 +93,7 @@ func (s *Server) gainImage(ctx *fasthttp.RequestCtx) error {
 		}
 	}
 	if w == p.Width && h == p.Height && req.format.MediaType() == p.MediaType {
-		if err = s.serve(ctx, p, nginxRules, p.Created); err == nil {
-			ctx.SetContentType(p.MediaType)
-		}
-		return err
+		return s.serve(ctx, p, nginxRules, nil)
 	}
 	defer p.release()
 	return s.decoding(func() error {

@@ -44,6 +44,7 @@ type picture struct {
 	version uint64 // of its name, from before it was opened
 	key     uint64
 	tag     string // ETag
+	header  []byte // of answers that have bytes of it: rules.header
 
 	data []byte     // nil: in blob
 	blob store.Blob // nil: in data
@@ -83,7 +84,7 @@ func newPictureCache(cost, expected int64, drop func(*picture)) (*ristretto.Cach
 }
 
 // get returns what is under name, to be released.
-func (h *hot) get(tier store.Store, name string, now time.Time) (*picture, error) {
+func (h *hot) get(tier store.Store, name string, r rules, now time.Time) (*picture, error) {
 	version, key := tier.Version(name), maphash.String(h.seed, name)
 	for _, c := range [...]*ristretto.Cache[uint64, *picture]{h.memory, h.files} {
 		p, ok := c.Get(key)
@@ -96,6 +97,7 @@ func (h *hot) get(tier store.Store, name string, now time.Time) (*picture, error
 		return nil, err
 	}
 	p := &picture{Object: o, hot: h, tier: tier, version: version, key: key, tag: etag(o), blob: blob}
+	p.header = r.header(&o, p.tag)
 	p.users.Store(1)
 	return p, nil
 }
@@ -122,7 +124,7 @@ func (h *hot) load(p *picture) error {
 		return err
 	}
 	if p.Size > h.sendfileTo {
-		h.remember(&picture{Object: p.Object, tier: p.tier, version: p.version, key: p.key, tag: p.tag, data: data})
+		h.remember(&picture{Object: p.Object, tier: p.tier, version: p.version, key: p.key, tag: p.tag, header: p.header, data: data})
 	}
 	if p.file == nil {
 		p.file = f

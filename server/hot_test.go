@@ -137,7 +137,7 @@ func TestFewerFilesAreOpenThanMayBe(t *testing.T) {
 	}
 	for range 3 {
 		for _, it := range manyItems(100) {
-			p, err := h.get(s.data.Pictures, it.Name, s.clock.Now())
+			p, err := h.get(s.data.Pictures, it.Name, azureRules, s.clock.Now())
 			if err == nil {
 				err = h.load(p)
 			}

@@ -96,23 +96,16 @@ func (s *Server) link(ctx *fasthttp.RequestCtx) error {
 	if strings.HasPrefix(id.Group, "cache") {
 		tier = s.cfg.Cache
 	}
-	disposition := ""
+	var own []headerLine
 	if name, err := query(ctx, "filename"); err == nil && name != "" {
-		disposition = `attachment; filename="` + safeFileName(name) + `"`
+		own = []headerLine{{fasthttp.HeaderContentDisposition, `attachment; filename="` + safeFileName(name) + `"`}}
 	}
 	read := func(ctx *fasthttp.RequestCtx) error {
-		p, err := s.hot.get(tier, path, s.cfg.Now())
+		p, err := s.hot.get(tier, path, nginxRules, s.cfg.Now())
 		if err != nil {
 			return err
 		}
-		if err = s.serve(ctx, p, nginxRules, id.Created()); err != nil {
-			return err
-		}
-		ctx.SetContentType(p.MediaType)
-		if disposition != "" {
-			ctx.Response.Header.Set(fasthttp.HeaderContentDisposition, disposition)
-		}
-		return nil
+		return s.serve(ctx, p, nginxRules, own)
 	}
 	s.grants.add(ctx, until, read)
 	return read(ctx)

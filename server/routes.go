@@ -137,6 +137,6 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 // server, on every answer. The console replaces the policy with its own.
 func guard(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	h.SetCanonical([]byte("X-Content-Type-Options"), []byte("nosniff"))
+	h.SetCanonical([]byte("Content-Security-Policy"), []byte("default-src 'none'; sandbox"))
 }
