@@ -21,7 +21,8 @@
 //	gain.go        gainImage: an object by its file ID, scaled
 //	hot.go         the picture: from memory, as an open file, or out of the store
 //	download.go    conditions and range
-//	conn.go        header and bytes in one call, or the system sends the file
+//	conn_linux.go  header and bytes in one call, or the system sends the file
+//	poller_linux.go  which connections have something to read, in their order
 //
 // The same URLs are an Azure Blob endpoint: blob.md of the contract has its
 // operations, blob.go their table, and

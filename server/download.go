@@ -189,10 +189,7 @@ func (p *picture) reader(start, end int64) (io.Reader, error) {
 // send makes [start, end) of a picture the response body, which releases it, and its
 // header that of the response.
 func send(ctx *fasthttp.RequestCtx, p *picture, start, end int64, own []headerLine) error {
-	if c, ok := ctx.Conn().(*conn); ok && !ctx.IsHead() && len(own) == 0 && (p.data != nil || p.file != nil) {
-		c.sending.begin(p, start, end)
-		ctx.Response.ImmediateHeaderFlush = true
-		ctx.SetBodyStream(&c.sending, int(end-start))
+	if len(own) == 0 && !ctx.IsHead() && sendDirectly(ctx, p, start, end) {
 		return nil
 	}
 	setLines(&ctx.Response.Header, p.header)
@@ -202,6 +199,10 @@ func send(ctx *fasthttp.RequestCtx, p *picture, start, end int64, own []headerLi
 	if ctx.IsHead() {
 		ctx.Response.SkipBody = true
 		ctx.Response.Header.SetContentLength(int(end))
+		return p.release()
+	}
+	if p.data != nil {
+		ctx.Response.SetBodyRaw(p.data[start:end])
 		return p.release()
 	}
 	from, err := p.reader(start, end)

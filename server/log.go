@@ -36,7 +36,7 @@ func (s *Server) refused(ctx *fasthttp.RequestCtx, err error, known bool) {
 
 // logged writes one line per request, without the query: tokens are there. Reads
 // that went well are of the debug level, as they are many.
-func (s *Server) logged(ctx *fasthttp.RequestCtx, start time.Time) {
+func (s *Server) logged(ctx *fasthttp.RequestCtx) {
 	status := ctx.Response.StatusCode()
 	level := slog.LevelInfo
 	if (ctx.IsGet() || ctx.IsHead()) && status < 400 && ctx.UserValue(refusal) == nil {
@@ -48,7 +48,7 @@ func (s *Server) logged(ctx *fasthttp.RequestCtx, start time.Time) {
 	attrs := []slog.Attr{
 		slog.String("method", string(ctx.Method())), slog.String("path", safePath(ctx)),
 		slog.Int("status", status), slog.Int("bytes", sent(ctx)),
-		slog.Duration("took", time.Since(start)), slog.String("from", ctx.RemoteIP().String()),
+		slog.Duration("took", time.Since(ctx.Time())), slog.String("from", ctx.RemoteIP().String()),
 	}
 	if why, ok := ctx.UserValue(refusal).(string); ok {
 		attrs = append(attrs, slog.String("refused", why))

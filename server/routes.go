@@ -114,11 +114,10 @@ func isVersion(segment []byte) bool {
 
 // handle is the first and last that sees a request.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	start := time.Now()
 	if !isFramed(ctx) {
 		s.badRequest(ctx, errFraming)
 		s.refused(ctx, errFraming, true)
-		s.logged(ctx, start)
+		s.logged(ctx)
 		return
 	}
 	guard(ctx)
@@ -130,7 +129,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	if n := sent(ctx); n > int(bodyRate*writeTimeout/time.Second) && !ctx.Response.SkipBody {
 		ctx.SetWriteDeadline(time.Now().Add(writeTimeout + time.Duration(n/bodyRate)*time.Second)) // if it fails, so will the answer
 	}
-	s.logged(ctx, start)
+	s.logged(ctx)
 }
 
 // guard sets the headers that keep an uploaded file from acting as a page of this
