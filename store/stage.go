@@ -17,9 +17,14 @@ import (
 // file of its own at once.
 const maxInline = 256 << 10
 
-// maxInMemory is up to how many bytes a body is held until all of it is known. A
-// larger one goes to its file as it arrives.
-const maxInMemory = 512 << 10
+// maxInMemory is up to how many bytes a body is held until all of it is known, while so
+// many others are not. The rest, and a larger one, goes to its file as it arrives, so that
+// slow uploads take no memory but smallBody of each.
+const (
+	smallBody   = 64 << 10
+	maxInMemory = 512 << 10
+	maxLarge    = 64
+)
 
 // body is the bytes of an Item on their way in.
 type body struct {
@@ -32,13 +37,40 @@ type body struct {
 	kept   bool    // the file is the journal's now
 }
 
-var bodyBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 64<<10); return &b }}
+var (
+	smallBuffers = sync.Pool{New: func() any { b := make([]byte, 0, smallBody); return &b }}
+	largeBuffers = sync.Pool{New: func() any { b := make([]byte, 0, maxInMemory+1); return &b }}
+)
+
+// enlarge moves a body to a large buffer, if there may be one more.
+func (d *Disk) enlarge(b *body) bool {
+	select {
+	case d.large <- struct{}{}:
+	default:
+		return false
+	}
+	small, large := b.data, largeBuffers.Get().(*[]byte)
+	*large = append((*large)[:0], *small...)
+	b.data = large
+	smallBuffers.Put(small)
+	return true
+}
+
+func (d *Disk) releaseBuffer(b *body) {
+	if cap(*b.data) <= smallBody {
+		smallBuffers.Put(b.data)
+	} else {
+		largeBuffers.Put(b.data)
+		<-d.large
+	}
+	b.data = nil
+}
 
 // stage reads the body of item, to memory or to a file of tmp/ that is on the disk
 // when it returns (a relaxed Disk's is later), and fills in what only the bytes tell.
 func (d *Disk) stage(o *Object, item Item) (*body, error) {
 	in := &incoming{sum: sha256.New()}
-	b := &body{data: bodyBuffers.Get().(*[]byte)}
+	b := &body{data: smallBuffers.Get().(*[]byte)}
 	if err := d.fill(b, in, o, item); err != nil {
 		d.discard(b)
 		if noSpace(err) {
@@ -50,12 +82,12 @@ func (d *Disk) stage(o *Object, item Item) (*body, error) {
 }
 
 func (d *Disk) fill(b *body, in *incoming, o *Object, item Item) error {
-	whole, err := in.readInto(b.data, item.Body)
+	whole, err := d.readInto(b, in, item.Body)
 	if err != nil {
 		return err
 	}
 	var f file
-	if in.size > maxInline {
+	if in.size > maxInline || !whole {
 		if f, b.file, err = d.blobs.createTmp(); err != nil {
 			return err
 		}
@@ -99,8 +131,7 @@ func (d *Disk) complete(b *body, f file, inMemory bool, o *Object) error {
 	if _, err := f.WriteAt(record, at); err != nil {
 		return err
 	}
-	bodyBuffers.Put(b.data)
-	b.data = nil
+	d.releaseBuffer(b)
 	if d.opt.Relaxed {
 		d.later.add(b.file)
 		return nil
@@ -132,8 +163,7 @@ func (d *Disk) spill(f file, chunk []byte, in *incoming, r io.Reader) error {
 // discard frees what a body has.
 func (d *Disk) discard(b *body) {
 	if b.data != nil {
-		bodyBuffers.Put(b.data)
-		b.data = nil
+		d.releaseBuffer(b)
 	}
 	if b.file != "" && !b.kept {
 		if err := d.fs.Remove(b.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -155,28 +185,25 @@ func (in *incoming) add(p []byte) {
 	in.size += int64(len(p))
 }
 
-// readInto reads up to maxInMemory bytes and says whether that is all.
-func (in *incoming) readInto(buf *[]byte, r io.Reader) (whole bool, err error) {
-	p := (*buf)[:0]
+// readInto reads as much as is held in memory and says whether that is all.
+func (d *Disk) readInto(b *body, in *incoming, r io.Reader) (whole bool, err error) {
+	*b.data = (*b.data)[:0]
 	for {
-		if len(p) == cap(p) {
-			if len(p) > maxInMemory {
-				break
-			}
-			p = append(make([]byte, 0, min(4*cap(p), maxInMemory+1)), p...)
+		p := *b.data
+		if len(p) == cap(p) && (cap(p) > smallBody || !d.enlarge(b)) {
+			break
 		}
+		p = *b.data
 		n, err := r.Read(p[len(p):cap(p)])
-		p = p[:len(p)+n]
+		*b.data = p[:len(p)+n]
 		if err == io.EOF {
 			whole = true
 			break
 		}
 		if err != nil {
-			*buf = p
 			return false, err
 		}
 	}
-	*buf = p
-	in.add(p)
+	in.add(*b.data)
 	return whole, nil
 }
