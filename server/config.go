@@ -52,6 +52,11 @@ type Config struct {
 	// DecodeMemory is what all pictures being decoded may take together, in bytes; default 256 MiB, at least MinDecodeMemory. One
 	// that needs more than all of it is too large.
 	DecodeMemory int64
+	// UploadMemory is what the files of all forms may take together, in bytes, while they arrive and are worked on; default 64 MiB,
+	// at least twice MaxUpload. More of them go to TempDir first.
+	UploadMemory int64
+	// TempDir has such files, which are gone with the process; empty: the system's.
+	TempDir string
 	// CacheSize is what pictures that are kept in memory for the next read may take, in bytes; 0: none are.
 	CacheSize int64
 	// Thumbs are the long sides, in pixels, of the pictures made at upload; default 1024.
@@ -106,6 +111,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.TokenTTL, 900*time.Second)
 	setDefault(&c.MaxUpload, 8<<20)
 	setDefault(&c.DecodeMemory, 256<<20)
+	setDefault(&c.UploadMemory, 64<<20)
 	setDefault(&c.MaxTokenLife, 400*24*time.Hour)
 	setDefault(&c.TrashTTL, 30*24*time.Hour)
 	if c.Now == nil {

@@ -34,10 +34,11 @@ var dfsapiCodes = []struct {
 	{thumb.ErrDamaged, "ME24601", "image format error!"},
 	{thumb.ErrTooLarge, "ME01023", "parameters is error"},
 	{errRate, "ME24700", "save file to dfs failed!"},
+	{errBusy, "ME24700", "save file to dfs failed!"},
 }
 
 // dfsapi answers with the envelope of dfsapi, always with status 200, but 429 to who asks
-// too often. The blank behind the first comma is in every answer of the original.
+// too often and 503 when there is too much to do. The blank behind the first comma is in every answer of the original.
 func (s *Server) dfsapi(h handler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		res, err := s.limited(ctx, h)
@@ -53,9 +54,7 @@ func (s *Server) dfsapi(h handler) fasthttp.RequestHandler {
 				}
 			}
 			s.refused(ctx, err, known)
-			if errors.Is(err, errRate) {
-				retryLater(ctx, fasthttp.StatusTooManyRequests)
-			}
+			tellBusy(ctx, err)
 		}
 		s.count("dfsapi", code)
 		ctx.SetContentType("application/json")

@@ -4,6 +4,7 @@
 // routes.go has every URL. An upload goes through
 //
 //	form.go        the multipart body, part by part, under limits
+//	uploads.go     memory for the picture in it, or else a file
 //	dfsapi.go,     what is asked and may they: one check after the other, in the
 //	qstorage.go    order of the contract, each with an error of its own; then
 //	               upload.go, delete.go, sastoken.go, portrait.go

@@ -1,14 +1,12 @@
 package server
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
 	"strings"
-	"sync"
 
 	"tintype/sign"
 )
@@ -35,19 +33,12 @@ type form struct {
 	file     []byte // at most one byte more than the limit; gone after release
 	fileName string
 	fileSize int64 // how much was sent
-	buf      *bytes.Buffer
+	upload   upload
 }
 
-// files has memory for the files of forms. What one huge picture needed is not kept.
-var files = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-const maxPooled = 1 << 20
-
 func (f *form) release() {
-	if f.buf != nil && f.buf.Cap() <= maxPooled {
-		files.Put(f.buf)
-	}
-	f.file, f.buf = nil, nil
+	f.upload.release()
+	f.file = nil
 }
 
 // boundary returns the boundary of a multipart content type: "" where it is
@@ -74,7 +65,8 @@ func boundary(contentType string) (string, error) {
 // prefer; it keeps at most limit bytes of it and one more. It reads part by part,
 // so that a body without its last line is as good as a whole one when the file is
 // complete.
-func readForm(body io.Reader, length int64, boundary, prefer string, limit int64) (f form, err error) {
+func (u *uploads) readForm(body io.Reader, length int64, boundary, prefer string, limit int64) (f form, err error) {
+	f.upload.uploads = u
 	if boundary == "" {
 		return form{}, fmt.Errorf("%w: no boundary", errForm)
 	}
@@ -113,6 +105,9 @@ func readForm(body io.Reader, length int64, boundary, prefer string, limit int64
 		default:
 			_, err = io.Copy(io.Discard, part)
 		}
+		if errors.Is(err, errBusy) {
+			return f, err
+		}
 		if err != nil {
 			return f, fmt.Errorf("%w: part %d breaks off", errForm, n+1)
 		}
@@ -130,29 +125,13 @@ func (f *form) readField(name string, part io.Reader) error {
 	return err
 }
 
-// trusted is how much of a file must be there before memory is taken for as much
-// as the length of the body promises: to promise costs a client nothing.
-const trusted = 64 << 10
-
 func (f *form) readFile(part io.Reader, length, limit int64) error {
-	buf := f.buf
-	if buf == nil {
-		buf = files.Get().(*bytes.Buffer)
-		f.buf = buf
-	}
-	buf.Reset()
-	kept, err := buf.ReadFrom(io.LimitReader(part, min(trusted, limit+1)))
-	if err == nil && kept == trusted {
-		buf.Grow(int(max(min(length, limit+1)-kept, 0)) + bytes.MinRead)
-		var more int64
-		more, err = buf.ReadFrom(io.LimitReader(part, limit+1-kept))
-		kept += more
-	}
-	if err != nil {
+	if err := f.upload.read(part, length, limit+1); err != nil {
 		return err
 	}
+	f.file = f.upload.buf.Bytes()
 	rest, err := io.Copy(io.Discard, part)
-	f.file, f.fileSize = buf.Bytes(), kept+rest
+	f.fileSize = int64(len(f.file)) + rest
 	return err
 }
 

@@ -53,9 +53,7 @@ func (s *Server) gainReply(ctx *fasthttp.RequestCtx) {
 			ctx.SetContentType("application/json")
 		}
 		ctx.SetStatusCode(status)
-		if errors.Is(err, errRate) || errors.Is(err, errBusy) {
-			retryLater(ctx, status)
-		}
+		tellBusy(ctx, err)
 	}
 	s.gains.count(ctx)
 }

@@ -140,7 +140,7 @@ func FuzzForm(f *testing.F) {
 	f.Add([]byte("--x\nContent-Disposition:;filename\n\n000000000"), "x")
 	f.Fuzz(func(t *testing.T, body []byte, boundary string) {
 		const limit = 8
-		form, err := readForm(bytes.NewReader(body), int64(len(body)), boundary, "files", limit)
+		form, err := newUploads(0, limit, "").readForm(bytes.NewReader(body), int64(len(body)), boundary, "files", limit)
 		if err != nil && (len(form.file) > 0 || form.fileSize > 0) {
 			t.Errorf("error %v with a file of %d bytes", err, form.fileSize)
 		}

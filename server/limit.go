@@ -92,7 +92,18 @@ func network(ip netip.Addr) netip.Addr {
 	return ip
 }
 
-// retryLater tells who has asked too often when to come again.
+// tellBusy gives an answer that has codes of its own the status for who may come again.
+func tellBusy(ctx *fasthttp.RequestCtx, err error) {
+	switch {
+	case errors.Is(err, errRate):
+		retryLater(ctx, fasthttp.StatusTooManyRequests)
+	case errors.Is(err, errBusy):
+		retryLater(ctx, fasthttp.StatusServiceUnavailable)
+	}
+}
+
+// retryLater tells who has asked too often, or when there was too much to do, when to come
+// again.
 func retryLater(ctx *fasthttp.RequestCtx, status int) {
 	ctx.SetStatusCode(status)
 	ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")

@@ -40,6 +40,7 @@ var qstorageCodes = []struct {
 	{errAuthority, "997998", "no authority to delete this file", "沒有權限刪除此檔案", "没有权限删除此文件"},
 	{errNoPicture, "997909", "no file to delete", "查無檔案可刪除", "查无文件可删除"},
 	{errRate, "997999", "unknown error", "其他未知錯誤", "其他未知错误"},
+	{errBusy, "997999", "unknown error", "其他未知錯誤", "其他未知错误"},
 	{errInternal, "997999", "unknown error", "其他未知錯誤", "其他未知错误"},
 }
 
@@ -54,7 +55,7 @@ type envelope struct {
 }
 
 // qstorage answers with the envelope of QStorage, always with status 200, but 429 to who
-// asks too often.
+// asks too often and 503 when there is too much to do.
 func (s *Server) qstorage(h handler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		res, err := s.limited(ctx, h)
@@ -78,9 +79,7 @@ func (s *Server) qstorageError(ctx *fasthttp.RequestCtx, err error) envelope {
 		}
 	}
 	s.refused(ctx, err, row.err != errInternal)
-	if row.err == errRate {
-		retryLater(ctx, fasthttp.StatusTooManyRequests)
-	}
+	tellBusy(ctx, err)
 	text := row.en
 	switch lang, _ := query(ctx, "lang"); lang {
 	case "zh-tw":

@@ -118,7 +118,7 @@ func (s *Server) form(ctx *fasthttp.RequestCtx, prefer string) (form, error) {
 		return form{}, err
 	}
 	src := &io.LimitedReader{R: body(ctx), N: s.maxBody()}
-	f, err := readForm(src, int64(ctx.Request.Header.ContentLength()), b, prefer, s.cfg.MaxUpload)
+	f, err := s.uploads.readForm(src, int64(ctx.Request.Header.ContentLength()), b, prefer, s.cfg.MaxUpload)
 	if src.N == 0 && err != nil {
 		return form{}, errTooLarge
 	}

@@ -37,7 +37,7 @@ const sweepEvery = 10 * time.Second
 
 var (
 	errPanic = errors.New("panic")
-	errBusy  = errors.New("all decoders are busy, or their memory is")
+	errBusy  = errors.New("all decoders are busy, or the memory for pictures is")
 )
 
 // handler does the work of one API call. What it returns goes into the API's
@@ -52,6 +52,7 @@ type Server struct {
 	pictures fasthttp.RequestHandler
 	decoders chan struct{}       // one for each core
 	memory   *semaphore.Weighted // bytes that pictures being decoded may take
+	uploads  *uploads
 	// as many, each for a few milliseconds and megabytes: a blob that was put must
 	// not wait until thumbnails are made
 	inspectors          chan struct{}
@@ -86,6 +87,7 @@ func New(cfg Config) (*Server, error) {
 		cfg:        cfg,
 		decoders:   make(chan struct{}, runtime.NumCPU()),
 		memory:     semaphore.NewWeighted(cfg.DecodeMemory),
+		uploads:    newUploads(cfg.UploadMemory, cfg.MaxUpload, cfg.TempDir),
 		inspectors: make(chan struct{}, runtime.NumCPU()),
 		set:        metrics.NewSet(),
 	}

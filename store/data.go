@@ -10,8 +10,9 @@ import (
 // Data is everything that one server keeps below its data directory.
 type Data struct {
 	Registry *Registry
-	Pictures *Disk // durable tier
-	Cache    *Disk // time-limited tier, relaxed
+	Pictures *Disk  // durable tier
+	Cache    *Disk  // time-limited tier, relaxed
+	Temp     string // directory for what does not outlive the process, empty at the start
 }
 
 // OpenData opens dir and makes it, with mode 0700, where it is missing. opt is
@@ -20,11 +21,14 @@ func OpenData(dir string, opt Options) (*Data, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	var d Data
+	d := Data{Temp: filepath.Join(dir, "tmp")}
 	var err error
 	// first: its lock covers the whole directory
 	if d.Pictures, err = OpenDisk(filepath.Join(dir, "pictures"), opt); err != nil {
 		return nil, err
+	}
+	if err := errors.Join(os.RemoveAll(d.Temp), os.Mkdir(d.Temp, 0o700)); err != nil {
+		return nil, errors.Join(fmt.Errorf("store: %w", err), d.Pictures.Close())
 	}
 	opt.Relaxed = true
 	if d.Cache, err = OpenDisk(filepath.Join(dir, "cache"), opt); err != nil {

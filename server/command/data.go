@@ -132,7 +132,7 @@ func (p *program) liveData(data *store.Data) (*live, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Apps, cfg.Pictures, cfg.Cache, cfg.Now = known, data.Pictures, data.Cache, time.Now
+	cfg.Apps, cfg.Pictures, cfg.Cache, cfg.TempDir, cfg.Now = known, data.Pictures, data.Cache, data.Temp, time.Now
 	return &live{data, known, cfg}, nil
 }
 

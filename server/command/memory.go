@@ -21,12 +21,13 @@ const (
 )
 
 // The parts of the memory that this process may have, its container's or else the
-// machine's: the collector's limit, and the most that the defaults of --cache-size and
-// --decode-memory may take. What is left over is for buffers and the kernel's.
+// machine's: the collector's limit, and the most that the defaults of --cache-size,
+// --decode-memory and --upload-memory may take. What is left over is for buffers and the kernel's.
 const (
 	heapPart   = 0.7
 	cachePart  = 5
 	decodePart = 5
+	uploadPart = 8
 )
 
 // fitMemory sets the collector's limit, unless GOMEMLIMIT has, and makes the defaults
@@ -44,6 +45,9 @@ func (s *settings) fitMemory() {
 	memlimit.Set(memlimit.WithProvider(memlimit.Limit(limit)), memlimit.WithRatio(heapPart))
 	if !s.all.Lookup("cache-size").Changed {
 		s.cacheSize = min(s.cacheSize, size(limit/cachePart))
+	}
+	if !s.all.Lookup("upload-memory").Changed {
+		s.uploadMemory = min(s.uploadMemory, size(limit/uploadPart))
 	}
 	if !s.all.Lookup("decode-memory").Changed {
 		s.decodeMemory = min(s.decodeMemory, max(size(limit/decodePart), server.MinDecodeMemory))

@@ -37,6 +37,7 @@ type settings struct {
 	maxUpload          size
 	maxPixels          pixels
 	decodeMemory       size
+	uploadMemory       size
 	thumbs             []int
 	cacheSize          size
 	cors               []string
@@ -80,6 +81,8 @@ func newSettings() *settings {
 	f.Var(&s.maxPixels, "max-pixels", "largest width x height that is decoded")
 	s.decodeMemory = 256 << 20
 	f.Var(&s.decodeMemory, "decode-memory", "memory for all pictures being decoded at once, at least 32MiB")
+	s.uploadMemory = 64 << 20
+	f.Var(&s.uploadMemory, "upload-memory", "memory for all forms being received at once; more of them wait in files")
 	f.IntSliceVar(&s.thumbs, "thumb", []int{1024}, "long side in `PIXELS` of the pictures made at upload; repeatable")
 	s.cacheSize = 256 << 20
 	f.Var(&s.cacheSize, "cache-size", "memory for hot and short-lived pictures")
@@ -206,6 +209,7 @@ func (s *settings) serverConfig() (server.Config, error) {
 		AppRate:            s.appRate,
 		CacheSize:          int64(s.cacheSize),
 		DecodeMemory:       max(int64(s.decodeMemory), 1), // 0 would be the default
+		UploadMemory:       max(int64(s.uploadMemory), 1),
 		Thumbs:             s.thumbs,
 		CORS:               s.cors,
 		MaxTokenLife:       time.Duration(s.maxTokenLife),
