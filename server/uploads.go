@@ -52,6 +52,7 @@ func (u *upload) read(r io.Reader, length, limit int64) error {
 		u.buf = files.Get().(*bytes.Buffer)
 	}
 	u.buf.Reset()
+	u.buf.Grow(int(min(trusted, limit)) + bytes.MinRead) // which growing bit by bit would take twice
 	kept, err := u.buf.ReadFrom(io.LimitReader(r, min(trusted, limit)))
 	if err != nil || kept < trusted {
 		return err

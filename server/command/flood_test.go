@@ -186,6 +186,29 @@ func TestDeclaredBodies(t *testing.T) {
 	wantAlive(t, p)
 }
 
+// TestHalfBodies has 200 connections send 1 MiB of a form that is to have 8 and then no more: others can upload meanwhile, of any size.
+func TestHalfBodies(t *testing.T) {
+	p := killServer(t, t.TempDir())
+	defer p.stop()
+	wantAlive(t, p)
+	before, _ := residentOf(t, p.cmd.Process.Pid)
+	half := "POST /dfsapi/v2/saveImage HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 8388608\r\n\r\n" +
+		"--b\r\nContent-Disposition: form-data; name=mmfile; filename=a.jpg\r\n\r\n" + strings.Repeat("0123456789abcdef", 1<<16)
+	dialAll(t, p, 200, func(int) string { return half })
+	up, most := newUploader(t), 0
+	for i := range 20 {
+		if got := up.send(p.url, bySave, padded(uniquePicture(), i*300<<10)); got != accepted {
+			t.Errorf("upload %d: %s", i, got)
+		}
+		now, _ := residentOf(t, p.cmd.Process.Pid)
+		most = max(most, now-before)
+	}
+	t.Logf("%d MB more than the %d before", most>>10, before>>10)
+	if most > 150<<10 { // 96 MB of it may be garbage
+		t.Errorf("%d MB more", most>>10)
+	}
+}
+
 // dialAll opens n connections, each of which says something first.
 func dialAll(t *testing.T, p *proc, n int, first func(i int) string) []net.Conn {
 	t.Helper()
