@@ -63,7 +63,10 @@ func run() error {
 	defer n.stop()
 	b.servers = [2]*server{t, n}
 	missed := false
-	fmt.Printf("\n%s\n%-22s | %9s %22s | %22s | %22s\n", strings.Repeat("=", 90), "", "per s", "of nginx", "CPU us", "p99 ms")
+	title := func(peer string) {
+		fmt.Printf("\n%s\n%-30s | %9s %22s | %22s | %22s\n", strings.Repeat("=", 100), "", "per s", "of "+peer, "CPU us", "p99 ms")
+	}
+	title("nginx")
 	for _, size := range numbers(*sizes) {
 		for _, distinct := range numbers(*files) {
 			if size > 1_000_000 {
@@ -73,7 +76,7 @@ func run() error {
 				return err
 			}
 			for _, c := range numbers(*conns) {
-				ok, err := b.cell(size, distinct, c)
+				ok, err := b.cell(n, "", size, distinct, c, limits{bars[size], mostCPU, mostP99})
 				if err != nil {
 					return err
 				}
@@ -81,7 +84,12 @@ func run() error {
 			}
 		}
 	}
-	if missed {
+	title("redis")
+	ok, err := b.timeLimited(numbers(*conns))
+	if err != nil {
+		return err
+	}
+	if missed || !ok {
 		return errors.New("a bar is missed")
 	}
 	return nil
@@ -110,8 +118,12 @@ const (
 	mostP99 = 1.3
 )
 
-// cell measures both servers in turn, and says whether all bars are held.
-func (b *bench) cell(size, distinct, conns int) (ok bool, err error) {
+// limits are the least rate beside the peer's, the most CPU time and the highest 99th percentile; 0: any.
+type limits struct{ rate, cpu, p99 float64 }
+
+// cell measures tintype and a peer in turn, and says whether all bars are held.
+func (b *bench) cell(peer *server, what string, size, distinct, conns int, bar limits) (ok bool, err error) {
+	servers := [2]*server{b.servers[0], peer}
 	var results [2][]result
 	for round := range b.rounds {
 		order := []int{0, 1}
@@ -119,9 +131,9 @@ func (b *bench) cell(size, distinct, conns int) (ok bool, err error) {
 			slices.Reverse(order)
 		}
 		for _, i := range order {
-			r, err := b.turn(b.servers[i], distinct, conns)
+			r, err := b.turn(servers[i], distinct, conns)
 			if err != nil {
-				return false, fmt.Errorf("%s: %w", b.servers[i].name, err)
+				return false, fmt.Errorf("%s: %w", servers[i].name, err)
 			}
 			results[i] = append(results[i], r)
 		}
@@ -151,53 +163,59 @@ func (b *bench) cell(size, distinct, conns int) (ok bool, err error) {
 		}
 		return fmt.Sprintf("%.2f (%.2f-%.2f)%s", m, all[0], all[len(all)-1], word)
 	}
-	fmt.Printf("%7d B %5d %4d conn | %9.0f %22s | %6.1f %6.1f %s | %6.2f %6.2f %s\n", size, distinct, conns,
-		values(0, rate), mark(ratios(rate), bars[size], 0),
-		values(0, cpu), values(1, cpu), mark(ratios(cpu), 0, mostCPU),
-		values(0, p99), values(1, p99), mark(ratios(p99), 0, mostP99))
+	fmt.Printf("%12s %7d B %5d %4d | %9.0f %22s | %6.1f %6.1f %s | %6.2f %6.2f %s\n", what, size, distinct, conns,
+		values(0, rate), mark(ratios(rate), bar.rate, 0),
+		values(0, cpu), values(1, cpu), mark(ratios(cpu), 0, bar.cpu),
+		values(0, p99), values(1, p99), mark(ratios(p99), 0, bar.p99))
 	return ok, nil
 }
 
-// turn has wrk read from a server, to warm up and then to measure.
+// turn has a server's client read from it, to warm up and then to measure.
 func (b *bench) turn(s *server, distinct, conns int) (r result, err error) {
 	for _, seconds := range []int{1, b.seconds} {
 		before, err := s.cpu()
 		if err != nil {
 			return r, err
 		}
-		args := []string{"-c", "1", "wrk", "-t1", "-c", strconv.Itoa(conns), "-d", fmt.Sprint(seconds, "s"), "--latency"}
-		if distinct > 1 {
-			args = append(args, "-s", filepath.Join(b.dir, "urls.lua"))
-		}
-		cmd := exec.Command("taskset", append(args, "http://"+s.addr+s.urls[0])...)
-		cmd.Env = append(os.Environ(), "URLS="+s.list)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			return r, fmt.Errorf("%w: %s", err, out)
+		var requests float64
+		if r, requests, err = s.load(b, s, distinct, conns, seconds); err != nil {
+			return r, err
 		}
 		after, err := s.cpu()
 		if err != nil {
 			return r, err
 		}
-		if r, err = parseWrk(out, after-before); err != nil {
-			return r, err
-		}
+		r.cpu = float64((after - before).Microseconds()) / requests
 	}
 	return r, nil
 }
 
-func parseWrk(out []byte, cpu time.Duration) (r result, err error) {
-	if bytes.Contains(out, []byte("Non-2xx")) || bytes.Contains(out, []byte("Socket errors")) {
-		return r, fmt.Errorf("not all were answered with 200: %s", out)
+// wrk has wrk read from a server.
+func (b *bench) wrk(s *server, distinct, conns, seconds int) (r result, requests float64, err error) {
+	args := []string{"-c", "1", "wrk", "-t1", "-c", strconv.Itoa(conns), "-d", fmt.Sprint(seconds, "s"), "--latency"}
+	if distinct > 1 {
+		args = append(args, "-s", filepath.Join(b.dir, "urls.lua"))
 	}
-	var requests float64
+	cmd := exec.Command("taskset", append(args, "http://"+s.addr+s.urls[0])...)
+	cmd.Env = append(os.Environ(), "URLS="+s.list)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return r, 0, fmt.Errorf("%w: %s", err, out)
+	}
+	return parseWrk(out)
+}
+
+func parseWrk(out []byte) (r result, requests float64, err error) {
+	if bytes.Contains(out, []byte("Non-2xx")) || bytes.Contains(out, []byte("Socket errors")) {
+		return r, 0, fmt.Errorf("not all were answered with 200: %s", out)
+	}
 	for line := range strings.Lines(string(out)) {
 		f := strings.Fields(line)
 		switch {
 		case len(f) == 2 && f[0] == "99%":
 			d, err := time.ParseDuration(f[1])
 			if err != nil {
-				return r, err
+				return r, 0, err
 			}
 			r.p99 = float64(d.Microseconds()) / 1000
 		case len(f) == 2 && f[0] == "Requests/sec:":
@@ -206,26 +224,27 @@ func parseWrk(out []byte, cpu time.Duration) (r result, err error) {
 			requests, err = strconv.ParseFloat(f[0], 64)
 		}
 		if err != nil {
-			return r, err
+			return r, 0, err
 		}
 	}
 	if requests == 0 || r.rate == 0 || r.p99 == 0 {
-		return r, fmt.Errorf("cannot read %s", out)
+		return r, 0, fmt.Errorf("cannot read %s", out)
 	}
-	r.cpu = float64(cpu.Microseconds()) / requests
-	return r, nil
+	return r, requests, nil
 }
 
 // server is one that runs, on core 0.
 type server struct {
 	name, addr string
+	binary     string
 	cmd        *exec.Cmd
 	urls       []string
 	list       string // file of them
+	load       func(b *bench, s *server, distinct, conns, seconds int) (r result, requests float64, err error)
 }
 
-func launch(name, addr string, args ...string) (*server, error) {
-	s := &server{name: name, addr: addr, cmd: exec.Command("taskset", append([]string{"-c", "0"}, args...)...)}
+func launch(name, addr string, ready func(addr string) bool, args ...string) (*server, error) {
+	s := &server{name: name, addr: addr, binary: args[0], load: (*bench).wrk, cmd: exec.Command("taskset", append([]string{"-c", "0"}, args...)...)}
 	s.cmd.Stderr = os.Stderr
 	s.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
@@ -233,14 +252,22 @@ func launch(name, addr string, args ...string) (*server, error) {
 		return nil, err
 	}
 	for range 200 {
-		if resp, err := http.Get("http://" + addr + "/healthz"); err == nil {
-			resp.Body.Close()
+		if ready(addr) {
 			return s, nil
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	s.stop()
 	return nil, fmt.Errorf("%s does not answer", name)
+}
+
+func isHealthy(addr string) bool {
+	resp, err := http.Get("http://" + addr + "/healthz")
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return true
 }
 
 func (s *server) stop() {

@@ -19,6 +19,7 @@ import (
 const (
 	account = "devstoreaccount1"
 	key     = "YSBrZXkgZm9yIGJlbmNobWFya3M="
+	app     = "1234567890"
 	secret  = "a secret for benchmarks"
 )
 
@@ -39,7 +40,7 @@ func startTintype(dir, binary string) (*server, error) {
 		return nil, fmt.Errorf("tintype token sas: %w", err)
 	}
 	token = strings.TrimSpace(string(out))
-	return launch("tintype", addr, binary, "serve", "--data", data, "--listen", addr, "--app", "1234567890="+secret,
+	return launch("tintype", addr, isHealthy, binary, "serve", "--data", data, "--listen", addr, "--app", app+"="+secret,
 		"--account-key", key, "--log-level", "warn")
 }
 
@@ -92,7 +93,7 @@ func startNginx(dir string) (*server, error) {
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return nil, err
 	}
-	return launch("nginx", addr, "nginx", "-p", own, "-e", "stderr", "-c", conf)
+	return launch("nginx", addr, isHealthy, "nginx", "-p", own, "-e", "stderr", "-c", conf)
 }
 
 func freeAddr() (string, error) {
