@@ -103,7 +103,7 @@ func sdkHeaders(ctx *fasthttp.RequestCtx) {
 	h.SetCanonical(requestID, appendRequestID(id[:0]))
 	version := ctx.Request.Header.PeekCanonical(serviceVersion)
 	if !isSDKVersion(version) {
-		version = signedVersion(ctx.URI().QueryString())
+		version = signedVersion(ctx)
 	}
 	if isSDKVersion(version) {
 		h.SetCanonical(serviceVersion, version)
@@ -120,14 +120,15 @@ var (
 	clientRequestID = []byte("X-Ms-Client-Request-Id")
 )
 
-// signedVersion returns the version of a token, of which nothing needs escaping.
-func signedVersion(query []byte) []byte {
-	for parameter := range bytes.SplitSeq(query, []byte("&")) {
-		if version, ok := bytes.CutPrefix(parameter, []byte("sv=")); ok {
+// signedVersion returns the version of a token. Nothing of it needs escaping, and most do
+// not: then the other parameters need not be taken apart.
+func signedVersion(ctx *fasthttp.RequestCtx) []byte {
+	for parameter := range bytes.SplitSeq(ctx.URI().QueryString(), []byte("&")) {
+		if version, ok := bytes.CutPrefix(parameter, []byte("sv=")); ok && isSDKVersion(version) {
 			return version
 		}
 	}
-	return nil
+	return ctx.QueryArgs().Peek("sv")
 }
 
 // blobReply answers picture URLs as Azure's blob service does. SDKs tell errors

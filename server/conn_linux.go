@@ -24,7 +24,7 @@ type conn struct {
 	users         atomic.Int32 // who is in a call, and the connection while it is open: the last one closes fd
 	closed        atomic.Bool
 	in, out       gate
-	ended         atomic.Bool // the client sends no more
+	ended         atomic.Bool // reads may stop before all that there is: at the end, or at urgent data
 
 	// The last read took all that there was, and an answer went out since: what comes now
 	// is told by the poller, and a look would be in vain.
@@ -73,7 +73,7 @@ func (c *conn) SetDeadline(t time.Time) error {
 // wake tells c of events.
 func (c *conn) wake(events uint32) {
 	const broken = unix.EPOLLHUP | unix.EPOLLERR
-	if events&(unix.EPOLLRDHUP|broken) != 0 {
+	if events&(unix.EPOLLRDHUP|unix.EPOLLPRI|broken) != 0 {
 		c.ended.Store(true)
 	}
 	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|broken) != 0 {
@@ -96,6 +96,8 @@ func (c *conn) retain() error {
 
 func (c *conn) release() {
 	if c.users.Add(-1) == 0 {
+		c.in.stop()
+		c.out.stop()
 		c.poller.remove(c)
 		unix.Close(c.fd)
 	}
@@ -108,15 +110,16 @@ func (c *conn) Close() error {
 	}
 	c.in.ring()
 	c.out.ring()
-	c.in.stop()
-	c.out.stop()
 	c.release()
 	return nil
 }
 
 // Read reads what there is, or waits for it.
 func (c *conn) Read(b []byte) (n int, err error) {
-	if err := c.retain(); err != nil || len(b) == 0 {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	if err := c.retain(); err != nil {
 		return 0, err
 	}
 	defer c.release()

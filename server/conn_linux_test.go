@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // connPair returns both ends of a connection over loopback.
@@ -130,6 +132,49 @@ func TestConnDeadlines(t *testing.T) {
 	})
 }
 
+// Deadlines of who polls end as often as they come, and some time is more than any.
+func TestConnDeadlinesOfThePoller(t *testing.T) {
+	server, _ := connPair(t)
+	within(t, 20*time.Second, func() {
+		for range 600 {
+			server.SetReadDeadline(time.Now().Add(time.Millisecond))
+			if _, err := server.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("read: %v", err)
+			}
+		}
+	})
+}
+
+// The system ends a read at urgent data, which is not the end of what there is.
+func TestConnUrgentData(t *testing.T) {
+	server, client := connPair(t)
+	raw, err := client.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, 5*time.Second, func() {
+		buf, got := make([]byte, 100), ""
+		client.Write([]byte("zero"))
+		server.Read(buf)
+		server.Write([]byte("answer"))
+		raw.Control(func(fd uintptr) {
+			unix.Write(int(fd), []byte("first"))
+			unix.Sendto(int(fd), []byte("!"), unix.MSG_OOB, nil)
+			unix.Write(int(fd), []byte("second"))
+		})
+		time.Sleep(10 * time.Millisecond)
+		for got != "firstsecond" {
+			n, err := server.Read(buf)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			got += string(buf[:n])
+			server.Write([]byte("answer"))
+		}
+	})
+}
+
 // Who waits, be it the one that polls for all, is told that its connection was closed, and
 // its descriptor is gone then.
 func TestConnClose(t *testing.T) {
@@ -141,7 +186,9 @@ func TestConnClose(t *testing.T) {
 			for range 5 {
 				server, client := connPair(t)
 				conns = append(conns, server)
+				server.SetReadDeadline(time.Now().Add(time.Minute))
 				all.Go(func() {
+					server.Read(nil)
 					if _, err := server.Read(make([]byte, 10)); !errors.Is(err, net.ErrClosed) {
 						t.Errorf("read: %v", err)
 					}

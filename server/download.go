@@ -101,11 +101,15 @@ func (r rules) header(o *store.Object, tag string) []byte {
 	for _, l := range lines {
 		b = append(b, l.name...)
 		b = append(b, ": "...)
-		b = append(b, l.value...)
+		b = append(b, oneLine.Replace(l.value)...)
 		b = append(b, "\r\n"...)
 	}
 	return b
 }
+
+// oneLine is what fasthttp does to the values that it sends: a store that was damaged or
+// filled by others must not add headers.
+var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
 
 // modified is when an object that is served was last changed. What is under a
 // FastDFS-style name is never.
@@ -192,24 +196,27 @@ func send(ctx *fasthttp.RequestCtx, p *picture, start, end int64, own []headerLi
 	if len(own) == 0 && !ctx.IsHead() && sendDirectly(ctx, p, start, end) {
 		return nil
 	}
+	switch {
+	case ctx.IsHead():
+		ctx.Response.SkipBody = true
+		ctx.Response.Header.SetContentLength(int(end))
+	case p.data != nil:
+		ctx.Response.SetBodyRaw(p.data[start:end])
+	default:
+		from, err := p.reader(start, end)
+		if err != nil {
+			return errors.Join(err, p.release())
+		}
+		p.retain()
+		ctx.SetBodyStream(&streamed{from, p}, int(end-start))
+	}
+	if err := p.release(); err != nil {
+		return err
+	}
 	setLines(&ctx.Response.Header, p.header)
 	for _, l := range own {
 		ctx.Response.Header.Set(l.name, l.value)
 	}
-	if ctx.IsHead() {
-		ctx.Response.SkipBody = true
-		ctx.Response.Header.SetContentLength(int(end))
-		return p.release()
-	}
-	if p.data != nil {
-		ctx.Response.SetBodyRaw(p.data[start:end])
-		return p.release()
-	}
-	from, err := p.reader(start, end)
-	if err != nil {
-		return errors.Join(err, p.release())
-	}
-	ctx.SetBodyStream(&streamed{from, p}, int(end-start))
 	return nil
 }
 

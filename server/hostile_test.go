@@ -261,3 +261,15 @@ func TestDecodesShareTheirMemory(t *testing.T) {
 		t.Errorf("101 of 100: %v", err)
 	}
 }
+
+// What a store has beside a picture cannot become headers of their own, however it came there.
+func TestAttributesStayInTheirLine(t *testing.T) {
+	s := newTestServer(t)
+	s.put(store.Item{Object: store.Object{
+		Name: seedContainer + "/a.jpg", MediaType: "image/jpeg", Attributes: map[string]string{"x-ms-meta-a": "1\r\nSet-Cookie: a=b"},
+	}, Body: strings.NewReader("bytes")})
+	got := s.raw("GET " + strings.TrimPrefix(s.at("a.jpg", "r"), publicURL) + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+	if !strings.Contains(got, "\r\nx-ms-meta-a: 1  Set-Cookie: a=b\r\n") {
+		t.Error(got)
+	}
+}

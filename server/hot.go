@@ -150,7 +150,7 @@ func (h *hot) mayOpen() bool {
 
 // remember offers a picture with its bytes to the memory.
 func (h *hot) remember(p *picture) {
-	h.memory.Set(p.key, p, int64(len(p.data)+len(p.Name))+1<<10)
+	h.memory.Set(p.key, p, int64(len(p.data)+2*len(p.header)+len(p.Name))+1<<10)
 }
 
 // bytes returns all of a picture, not to be changed.

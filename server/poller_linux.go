@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 	"runtime"
@@ -42,8 +43,11 @@ var startPoller = sync.OnceValues(func() (*poller, error) {
 	if err := errors.Join(err, err2, err3); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
+	if err := p.watch(p.kicks, unix.EPOLLIN); err != nil {
+		return nil, errors.Join(err, file.Close(), unix.Close(p.kicks))
+	}
 	p.lead <- struct{}{}
-	return p, p.watch(p.kicks, unix.EPOLLIN)
+	return p, nil
 })
 
 func (p *poller) watch(fd int, events uint32) error {
@@ -55,7 +59,7 @@ func (p *poller) add(c *conn) error {
 	p.mu.Lock()
 	p.conns[int32(c.fd)] = c
 	p.mu.Unlock()
-	err := p.watch(c.fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP)
+	err := p.watch(c.fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLPRI)
 	if err != nil {
 		p.remove(c)
 	}
@@ -87,7 +91,8 @@ func (p *poller) poll() int {
 
 // kick has who polls look at its own gate.
 func (p *poller) kick() {
-	one := [8]byte{0: 1, 7: 1} // in either byte order
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1) // of 2^64 that it counts
 	unix.Write(p.kicks, one[:])
 }
 
@@ -155,10 +160,11 @@ func (g *gate) wait() error {
 	case <-g.poller.lead:
 	}
 	g.polling.Store(true)
-	err := g.poller.raw.Read(g.lead)
-	g.polling.Store(false)
-	g.poller.lead <- struct{}{}
-	return err
+	defer func() {
+		g.polling.Store(false)
+		g.poller.lead <- struct{}{}
+	}()
+	return g.poller.raw.Read(g.lead)
 }
 
 // pollForAll polls until the gate itself is rung.
