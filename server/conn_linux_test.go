@@ -140,6 +140,7 @@ func TestConnDeadlinesOfThePoller(t *testing.T) {
 			server.SetReadDeadline(time.Now().Add(time.Millisecond))
 			if _, err := server.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("read: %v", err)
+				return
 			}
 		}
 	})

@@ -166,7 +166,7 @@ func TestSlowReadersOfManyPictures(t *testing.T) {
 // TestDeclaredBodies has 1,000 connections declare 8 MiB and send one byte.
 func TestDeclaredBodies(t *testing.T) {
 	p := startServer(t, t.TempDir())
-	defer p.stop()
+	defer p.kill() // which does not wait for them
 	wantAlive(t, p)
 	before, _ := residentOf(t, p.cmd.Process.Pid)
 	dialAll(t, p, 1000, func(i int) string {
@@ -189,7 +189,7 @@ func TestDeclaredBodies(t *testing.T) {
 // TestHalfBodies has 200 connections send 1 MiB of a form that is to have 8 and then no more: others can upload meanwhile, of any size.
 func TestHalfBodies(t *testing.T) {
 	p := killServer(t, t.TempDir())
-	defer p.stop()
+	defer p.kill() // which does not wait for them
 	wantAlive(t, p)
 	before, _ := residentOf(t, p.cmd.Process.Pid)
 	half := "POST /dfsapi/v2/saveImage HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 8388608\r\n\r\n" +

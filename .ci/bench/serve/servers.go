@@ -40,8 +40,8 @@ func startTintype(dir, binary string) (*server, error) {
 		return nil, fmt.Errorf("tintype token sas: %w", err)
 	}
 	token = strings.TrimSpace(string(out))
-	return launch("tintype", addr, isHealthy, binary, "serve", "--data", data, "--listen", addr, "--app", app+"="+secret,
-		"--account-key", key, "--log-level", "warn")
+	args := []string{binary, "serve", "--data", data, "--listen", addr, "--app", app + "=" + secret, "--account-key", key, "--log-level", "warn"}
+	return launch("tintype", addr, isHealthy, append(args, strings.Fields(os.Getenv("FLAGS"))...)...)
 }
 
 // nginxConf has DIR, ADDR and SECRET to fill in.
