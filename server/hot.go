@@ -30,7 +30,7 @@ type hot struct {
 	// costs more per call and less per byte. Measured against each other over loopback.
 	sendfileFrom, sendfileTo int64
 
-	maxOpen int64
+	maxOpen int64        // a quarter of it is for those whose turn comes
 	open    atomic.Int64 // files: what is kept, and what is being sent though it is not any more
 	mu      sync.Mutex
 	kept    map[*picture]bool // what is in files
@@ -59,12 +59,14 @@ func newHot(bytes, files int64) (*hot, error) {
 	var err1, err2 error
 	if bytes > 0 {
 		h.memory, err1 = newPictureCache(bytes, bytes>>15, nil)
-		if kept := files / 4 * 3; kept > 0 { // the rest is for those whose turn comes
+		if kept := h.maxKept(); kept > 0 {
 			h.files, err2 = newPictureCache(kept, kept, h.drop)
 		}
 	}
 	return h, errors.Join(err1, err2)
 }
+
+func (h *hot) maxKept() int64 { return h.maxOpen / 4 * 3 }
 
 // newPictureCache returns a cache that is good at choosing among ten times as many
 // pictures as it is expected to hold.
@@ -106,6 +108,10 @@ func (h *hot) get(tier store.Store, name string, r rules, now time.Time) (*pictu
 // offered to the memory once more, which takes it if it is read more than others there.
 const promoteEvery = 32
 
+// rivalEvery is how many times a picture goes to the memory, when as many files are kept
+// open as may be, before one is to be kept in the place of another.
+const rivalEvery = 8
+
 // load makes a picture ready to be sent, and keeps it for the next who asks. One that is
 // too large to be kept stays as it is.
 func (h *hot) load(p *picture) error {
@@ -141,6 +147,12 @@ func (h *hot) load(p *picture) error {
 
 // mayOpen says whether one file more may be kept open, and counts it.
 func (h *hot) mayOpen() bool {
+	h.mu.Lock()
+	full := int64(len(h.kept)) >= h.maxKept()
+	h.mu.Unlock()
+	if full && rand.IntN(rivalEvery) > 0 {
+		return false
+	}
 	if h.open.Add(1) <= h.maxOpen {
 		return true
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -218,5 +219,46 @@ func TestALinkThatWasCheckedEnds(t *testing.T) {
 	s.clock.add(31 * 24 * time.Hour)
 	if got := get(); !strings.HasPrefix(got, "AuthenticationFailed") {
 		t.Errorf("behind its end: %s", got)
+	}
+}
+
+// Pictures beyond the files that may be open are kept in memory.
+func TestMemoryKeepsWhatFilesDoNot(t *testing.T) {
+	if maxFiles == 0 {
+		t.Skip("no files are kept open on this system")
+	}
+	s := newTestServer(t)
+	h, err := newHot(1<<20, 40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.sendfileFrom = 0
+	s.put(manyItems(100)...)
+	if err := s.data.Pictures.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	inMemory, inFiles := 0, 0
+	for range 5 {
+		inMemory, inFiles = 0, 0
+		for _, it := range manyItems(100) {
+			p, err := h.get(s.data.Pictures, it.Name, azureRules, s.clock.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case p.data != nil:
+				inMemory++
+			case p.file != nil:
+				inFiles++
+			}
+			if err := errors.Join(h.load(p), p.release()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.memory.Wait()
+		h.files.Wait()
+	}
+	if inMemory < 50 || inFiles < 10 || inFiles > 30 {
+		t.Errorf("of 100 pictures %d are in memory, %d are open", inMemory, inFiles)
 	}
 }

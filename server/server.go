@@ -94,7 +94,7 @@ func New(cfg Config) (*Server, error) {
 	for api, c := range map[string]*statusCounters{"blob": &s.blobs, "link": &s.links, "gain": &s.gains} {
 		c.api, c.set = api, s.set
 	}
-	files := min(maxFiles, int64(maxConnections())/4)
+	files := filesToKeep(int64(maxConnections()))
 	var err1, err2 error
 	s.hot, err1 = newHot(cfg.CacheSize, files)
 	s.grants, err2 = newGrants(min(cfg.CacheSize/4, maxGrants))
@@ -130,6 +130,13 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.measure()
 	return s, nil
+}
+
+// filesToKeep is how many of the descriptors there are may be pictures' files that are kept
+// open: a quarter, and more where connections have enough.
+func filesToKeep(descriptors int64) int64 {
+	const enough = 8 << 10
+	return min(maxFiles, max(descriptors/4, descriptors-enough))
 }
 
 // Serve answers connections of ln until Shutdown, and closes it.

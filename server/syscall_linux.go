@@ -15,8 +15,7 @@ import (
 // microseconds in a call, for another thread. None of them waits: sockets do not block, and
 // of files see sendfileNow.
 
-// maxFiles is up to how many files are kept open to be sent; a quarter of what a process
-// may have, if that is less.
+// maxFiles is up to how many files are kept open to be sent: filesToKeep.
 const maxFiles = 16 << 10
 
 func readNow(fd int, b []byte) (n int, errno syscall.Errno) {

@@ -57,7 +57,7 @@ http {
   tcp_nopush on;
   keepalive_requests 1000000000;
   keepalive_timeout 3600;
-  open_file_cache max=20000 inactive=600s;
+  open_file_cache max=12000 inactive=600s;
   open_file_cache_valid 600s;
   types { image/jpeg jpg; }
   client_body_temp_path DIR/tmp;
