@@ -240,6 +240,6 @@ func (a *sending) Close() error {
 		return nil
 	}
 	err := a.picture.release()
-	a.picture, a.head, a.rest, a.body = nil, a.head[:0], nil, nil
+	a.picture, a.start, a.end, a.head, a.rest, a.body = nil, 0, 0, a.head[:0], nil, nil
 	return err
 }

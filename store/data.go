@@ -27,7 +27,8 @@ func OpenData(dir string, opt Options) (*Data, error) {
 	if d.Pictures, err = OpenDisk(filepath.Join(dir, "pictures"), opt); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(os.RemoveAll(d.Temp), os.Mkdir(d.Temp, 0o700)); err != nil {
+	// on a full disk it may be missing, which must not keep anybody from reading and deleting
+	if err := errors.Join(os.RemoveAll(d.Temp), os.Mkdir(d.Temp, 0o700)); err != nil && !noSpace(err) {
 		return nil, errors.Join(fmt.Errorf("store: %w", err), d.Pictures.Close())
 	}
 	opt.Relaxed = true
