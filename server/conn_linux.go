@@ -221,11 +221,19 @@ func (a *sending) WriteTo(io.Writer) (int64, error) {
 	p, size := a.picture, a.end-a.start
 	a.head = append(append(a.head[:len(a.head)-len("\r\n")], p.header...), "\r\n"...)
 	a.rest = a.head
-	if p.file == nil {
-		a.body, a.start = p.data[a.start:a.end], a.end
+	if data := p.inMemory(); data != nil {
+		a.body, a.start = data[a.start:a.end], a.end
 	}
 	err := a.conn.push()
 	return size - int64(len(a.body)) - (a.end - a.start), err
+}
+
+// inMemory returns what the system can send from as from memory; nil: there is none.
+func (p *picture) inMemory() []byte {
+	if p.mapped != nil {
+		return p.mapped
+	}
+	return p.data
 }
 
 // SupportsBodyWriteTo implements fasthttp.BodyWriterTo.

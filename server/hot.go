@@ -27,8 +27,9 @@ type hot struct {
 	files  *ristretto.Cache[uint64, *picture] // nil: none are
 
 	// What is sent from an open file, in bytes, and not from memory: the system's own copy
-	// costs more per call and less per byte. Measured against each other over loopback.
-	sendfileFrom, sendfileTo int64
+	// costs more per call and less per byte, up to where it gets in its own way. From there
+	// on the file is mapped, and sent as memory is. Measured against each other over loopback.
+	fileFrom, mapFrom int64
 
 	maxOpen int64        // a quarter of it is for those whose turn comes
 	open    atomic.Int64 // files: what is kept, and what is being sent though it is not any more
@@ -46,16 +47,17 @@ type picture struct {
 	tag     string // ETag
 	header  []byte // of answers that have bytes of it: rules.header
 
-	data []byte     // nil: in blob
-	blob store.Blob // nil: in data
-	file *os.File   // of blob, where the system is to send it
+	data   []byte     // nil: in blob
+	blob   store.Blob // nil: in data
+	file   *os.File   // of blob, where the system is to send it
+	mapped []byte     // all of file, for the system alone: who touches it dies of a bad disk; nil: it is not
 
 	users atomic.Int32 // who sends blob, and the cache: the last one closes it
 }
 
 // newHot returns a cache of so many bytes and open files; of none where that is 0.
 func newHot(bytes, files int64) (*hot, error) {
-	h := &hot{maxOpen: files, seed: maphash.MakeSeed(), sendfileFrom: 24 << 10, sendfileTo: 512 << 10, kept: make(map[*picture]bool)}
+	h := &hot{maxOpen: files, seed: maphash.MakeSeed(), fileFrom: 24 << 10, mapFrom: 512 << 10, kept: make(map[*picture]bool)}
 	var err1, err2 error
 	if bytes > 0 {
 		h.memory, err1 = newPictureCache(bytes, bytes>>15, nil)
@@ -104,18 +106,14 @@ func (h *hot) get(tier store.Store, name string, r rules, now time.Time) (*pictu
 	return p, nil
 }
 
-// promoteEvery is how many times a large picture is sent from its file before it is
-// offered to the memory once more, which takes it if it is read more than others there.
-const promoteEvery = 32
-
 // rivalEvery is how many times a picture goes to the memory, when as many files are kept
 // open as may be, before one is to be kept in the place of another.
-const rivalEvery = 8
+const rivalEvery = 2
 
 // load makes a picture ready to be sent, and keeps it for the next who asks. One that is
 // too large to be kept stays as it is.
 func (h *hot) load(p *picture) error {
-	if p.data != nil || p.file != nil && (p.Size <= h.sendfileTo || rand.IntN(promoteEvery) > 0) {
+	if p.data != nil || p.file != nil {
 		return nil
 	}
 	data, err := p.blob.Whole()
@@ -123,24 +121,22 @@ func (h *hot) load(p *picture) error {
 		return err
 	}
 	f := p.blob.File()
-	if p.file == nil && (f == nil || h.files == nil || p.Size < h.sendfileFrom || !h.mayOpen()) {
+	if f == nil || h.files == nil || p.Size < h.fileFrom || !h.mayOpen() {
 		err = p.blob.Close()
 		p.blob, p.data = nil, data
-		h.remember(p)
+		h.memory.Set(p.key, p, int64(len(p.data)+2*len(p.header)+len(p.Name))+1<<10)
 		return err
 	}
-	if p.Size > h.sendfileTo {
-		h.remember(&picture{Object: p.Object, tier: p.tier, version: p.version, key: p.key, tag: p.tag, header: p.header, data: data})
+	p.file = f
+	if p.Size >= h.mapFrom {
+		p.mapped = mapFile(f, p.Size)
 	}
-	if p.file == nil {
-		p.file = f
-		p.users.Add(1)
-		h.mu.Lock()
-		h.kept[p] = true
-		h.mu.Unlock()
-		if !h.files.Set(p.key, p, 1) {
-			h.drop(p)
-		}
+	p.users.Add(1)
+	h.mu.Lock()
+	h.kept[p] = true
+	h.mu.Unlock()
+	if !h.files.Set(p.key, p, 1) {
+		h.drop(p)
 	}
 	return nil
 }
@@ -158,11 +154,6 @@ func (h *hot) mayOpen() bool {
 	}
 	h.open.Add(-1)
 	return false
-}
-
-// remember offers a picture with its bytes to the memory.
-func (h *hot) remember(p *picture) {
-	h.memory.Set(p.key, p, int64(len(p.data)+2*len(p.header)+len(p.Name))+1<<10)
 }
 
 // bytes returns all of a picture, not to be changed.
@@ -228,6 +219,7 @@ func (p *picture) release() error {
 	}
 	if p.file != nil {
 		p.hot.open.Add(-1)
+		unmap(p.mapped)
 	}
 	return p.blob.Close()
 }

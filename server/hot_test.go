@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +19,7 @@ import (
 // bytes go out: from memory and by sendfile on sockets, as every test does or could, and
 // copied where the connection is none, and from what is kept nowhere.
 func TestEveryWayOfReading(t *testing.T) {
-	for _, way := range []string{"memory", "files", "copies", "nothing kept"} {
+	for _, way := range []string{"memory", "files", "mapped files", "copies", "nothing kept"} {
 		readBy = way
 		for i, f := range []func(*testing.T){
 			TestSASVectorsOverTheWire, TestSASNegativeVectorsOverTheWire, TestBlobReadsHaveTheHeadersOfTheSDKs, TestMD5OfReads,
@@ -131,7 +132,7 @@ func TestFewerFilesAreOpenThanMayBe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.sendfileFrom = 0
+	h.fileFrom = 0
 	s.put(manyItems(100)...)
 	if err := s.data.Pictures.Flush(); err != nil {
 		t.Fatal(err)
@@ -232,7 +233,7 @@ func TestMemoryKeepsWhatFilesDoNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.sendfileFrom = 0
+	h.fileFrom = 0
 	s.put(manyItems(100)...)
 	if err := s.data.Pictures.Flush(); err != nil {
 		t.Fatal(err)
@@ -260,5 +261,48 @@ func TestMemoryKeepsWhatFilesDoNot(t *testing.T) {
 	}
 	if inMemory < 50 || inFiles < 10 || inFiles > 30 {
 		t.Errorf("of 100 pictures %d are in memory, %d are open", inMemory, inFiles)
+	}
+}
+
+// A file that is cut while it is kept costs the answer, and not the server.
+func TestAFileThatIsCut(t *testing.T) {
+	if maxFiles == 0 {
+		t.Skip("no files are kept open on this system")
+	}
+	for _, way := range []string{"files", "mapped files"} {
+		readBy = way
+		s := newTestServer(t)
+		readBy = "memory"
+		text := strings.Repeat("y", 1_000_000)
+		s.putBlob("a.jpg", text)
+		if err := s.data.Pictures.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if got := s.read("a.jpg"); got != text {
+				t.Fatalf("%s: %.20q", way, got)
+			}
+			s.srv.hot.files.Wait()
+		}
+		files, err := filepath.Glob(filepath.Join(s.dir, "pictures/blobs/*/*.1000000"))
+		if err != nil || len(files) != 1 {
+			t.Fatal(files, err)
+		}
+		for _, size := range []int64{500_000, 0} {
+			if err := os.Truncate(files[0], size); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := s.Get(s.at("a.jpg", "r"))
+			if err != nil {
+				continue // cut off before the header
+			}
+			got, err := io.ReadAll(resp.Body)
+			if resp.Body.Close(); err == nil || !strings.HasPrefix(text, string(got)) {
+				t.Errorf("%s, cut to %d: %d bytes, %v", way, size, len(got), err)
+			}
+		}
+		if got := s.do("GET", publicURL+"/healthz", nil); got.status != 200 {
+			t.Errorf("%s: %d", way, got.status)
+		}
 	}
 }

@@ -155,8 +155,11 @@ func newTestServer(t testing.TB, change ...func(*Config)) *testServer {
 		t.Fatal(err)
 	}
 	ln := s.listen()
-	if readBy == "files" {
-		srv.hot.sendfileFrom, srv.hot.sendfileTo = 0, store.MaxWhole
+	switch readBy {
+	case "files":
+		srv.hot.fileFrom, srv.hot.mapFrom = 0, store.MaxWhole+1
+	case "mapped files":
+		srv.hot.fileFrom, srv.hot.mapFrom = 0, 1
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ln) }()
