@@ -108,7 +108,7 @@ func (h *hot) get(tier store.Store, name string, r rules, now time.Time) (*pictu
 
 // rivalEvery is how many times a picture goes to the memory, when as many files are kept
 // open as may be, before one is to be kept in the place of another.
-const rivalEvery = 2
+const rivalEvery = 8
 
 // load makes a picture ready to be sent, and keeps it for the next who asks. One that is
 // too large to be kept stays as it is.
