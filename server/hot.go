@@ -31,7 +31,7 @@ type hot struct {
 	// on the file is mapped, and sent as memory is. Measured against each other over loopback.
 	fileFrom, mapFrom int64
 
-	maxOpen int64        // a quarter of it is for those whose turn comes
+	maxOpen int64        // an eighth of it is for those whose turn comes
 	open    atomic.Int64 // files: what is kept, and what is being sent though it is not any more
 	mu      sync.Mutex
 	kept    map[*picture]bool // what is in files
@@ -68,7 +68,7 @@ func newHot(bytes, files int64) (*hot, error) {
 	return h, errors.Join(err1, err2)
 }
 
-func (h *hot) maxKept() int64 { return h.maxOpen / 4 * 3 }
+func (h *hot) maxKept() int64 { return h.maxOpen / 8 * 7 }
 
 // newPictureCache returns a cache that is good at choosing among ten times as many
 // pictures as it is expected to hold.
