@@ -194,7 +194,7 @@ func (w *worker) read(name string) bool {
 	ok = ok && !want.Expired(w.clock.Now())
 	version := w.disk.Version(name)
 	o, body, err := slurp(w.disk, name)
-	if was, again := w.seen[name]; again && was.disk == w.disk && was.version == version && ok && !same(was.Object, o) {
+	if was, again := w.seen[name]; again && was.disk == w.disk && was.version == version && ok && err == nil && !same(was.Object, o) {
 		w.bad("%v has the version of %v", brief(o), brief(was.Object))
 	}
 	w.seen[name] = remembered{o, w.disk, version}
