@@ -127,16 +127,7 @@ func TestOpenFilesOfWhatIsGoneAreClosed(t *testing.T) {
 }
 
 func TestFewerFilesAreOpenThanMayBe(t *testing.T) {
-	s := newTestServer(t)
-	h, err := newHot(1<<20, 16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.fileFrom = 0
-	s.put(manyItems(100)...)
-	if err := s.data.Pictures.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	s, h := hotOver100(t, 16)
 	for range 3 {
 		for _, it := range manyItems(100) {
 			p, err := h.get(s.data.Pictures, it.Name, azureRules, s.clock.Now())
@@ -156,6 +147,22 @@ func TestFewerFilesAreOpenThanMayBe(t *testing.T) {
 			t.Errorf("%d files are open, want 16", n)
 		}
 	}
+}
+
+// hotOver100 returns a cache that keeps up to so many files open, and a server with manyItems(100) at their places.
+func hotOver100(t *testing.T, files int64) (*testServer, *hot) {
+	t.Helper()
+	s := newTestServer(t)
+	h, err := newHot(1<<20, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.fileFrom = 0
+	s.put(manyItems(100)...)
+	if err := s.data.Pictures.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return s, h
 }
 
 func manyItems(n int) (all []store.Item) {
@@ -228,16 +235,7 @@ func TestMemoryKeepsWhatFilesDoNot(t *testing.T) {
 	if maxFiles == 0 {
 		t.Skip("no files are kept open on this system")
 	}
-	s := newTestServer(t)
-	h, err := newHot(1<<20, 40)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.fileFrom = 0
-	s.put(manyItems(100)...)
-	if err := s.data.Pictures.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	s, h := hotOver100(t, 40)
 	inMemory, inFiles := 0, 0
 	for range 5 {
 		inMemory, inFiles = 0, 0
