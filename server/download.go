@@ -37,11 +37,6 @@ func httpTime(t time.Time) string {
 	return t.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")
 }
 
-func setTime(h *fasthttp.ResponseHeader, name string, t time.Time) {
-	var text [len("Mon, 02 Jan 2006 15:04:05 GMT")]byte
-	h.SetBytesV(name, fasthttp.AppendHTTPDate(text[:0], t))
-}
-
 // serve answers GET and HEAD of a picture with its bytes, or the part of them that was
 // asked for, and releases it. Headers of the link's own win over those of the picture.
 // Nothing is set of an answer that fails.
@@ -63,7 +58,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, p *picture, r rules, own []head
 	}
 	if errors.Is(err, errNotModified) {
 		h.Set(fasthttp.HeaderETag, p.tag)
-		setTime(h, fasthttp.HeaderLastModified, r.modified(&p.Object))
+		h.Set(fasthttp.HeaderLastModified, httpTime(r.modified(&p.Object)))
 	}
 	if err != nil {
 		return errors.Join(err, p.release())
@@ -196,21 +191,24 @@ func send(ctx *fasthttp.RequestCtx, p *picture, start, end int64, own []headerLi
 	if len(own) == 0 && !ctx.IsHead() && sendDirectly(ctx, p, start, end) {
 		return nil
 	}
+	var err error
 	switch {
 	case ctx.IsHead():
 		ctx.Response.SkipBody = true
 		ctx.Response.Header.SetContentLength(int(end))
+		err = p.release()
 	case p.data != nil:
 		ctx.Response.SetBodyRaw(p.data[start:end])
+		err = p.release()
 	default:
-		from, err := p.reader(start, end)
-		if err != nil {
-			return errors.Join(err, p.release())
+		var from io.Reader
+		if from, err = p.reader(start, end); err == nil {
+			ctx.SetBodyStream(&streamed{from, p}, int(end-start))
+		} else {
+			err = errors.Join(err, p.release())
 		}
-		p.retain()
-		ctx.SetBodyStream(&streamed{from, p}, int(end-start))
 	}
-	if err := p.release(); err != nil {
+	if err != nil {
 		return err
 	}
 	setLines(&ctx.Response.Header, p.header)

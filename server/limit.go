@@ -92,7 +92,7 @@ func network(ip netip.Addr) netip.Addr {
 	return ip
 }
 
-// tellBusy gives an answer that has codes of its own the status for who may come again.
+// tellBusy gives an answer the status that has the client come again, if that is why it fails.
 func tellBusy(ctx *fasthttp.RequestCtx, err error) {
 	switch {
 	case errors.Is(err, errRate):

@@ -56,9 +56,7 @@ func (s *Server) linkReply(ctx *fasthttp.RequestCtx) {
 		status, known := linkCodes.of(err)
 		s.refused(ctx, err, known)
 		ctx.SetStatusCode(status)
-		if status == 429 {
-			retryLater(ctx, status)
-		}
+		tellBusy(ctx, err)
 		if status == 405 {
 			ctx.Response.Header.Set(fasthttp.HeaderAllow, "GET, HEAD, OPTIONS")
 		}

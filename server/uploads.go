@@ -61,7 +61,7 @@ func (u *upload) read(r io.Reader, length, limit int64) error {
 	if length < 0 {
 		length = limit
 	}
-	if size := min(length, limit); u.weight >= size || u.take(u.uploads.arriving, size) {
+	if size := min(length, limit); u.weight >= size || u.take(size) {
 		u.buf.Grow(int(max(size-kept, 0)) + bytes.MinRead)
 		_, err = u.buf.ReadFrom(rest)
 		return err
@@ -69,13 +69,13 @@ func (u *upload) read(r io.Reader, length, limit int64) error {
 	return u.readLater(rest)
 }
 
-// take makes size bytes of a half ours, if they are free.
-func (u *upload) take(from *semaphore.Weighted, size int64) bool {
+// take makes size bytes of the half for what arrives ours, if they are free.
+func (u *upload) take(size int64) bool {
 	u.giveBack()
-	if !from.TryAcquire(size) {
+	if !u.uploads.arriving.TryAcquire(size) {
 		return false
 	}
-	u.from, u.weight = from, size
+	u.from, u.weight = u.uploads.arriving, size
 	return true
 }
 
