@@ -1,16 +1,10 @@
 package store
 
 import (
-	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -35,7 +29,16 @@ type App struct {
 	// Previous is the secret before the last rotation, still accepted; may be empty.
 	Previous string    `json:"previous,omitempty"`
 	Created  time.Time `json:"created"`
-	// Accounts may use QStorage for it where accounts have to be registered.
+	// Disabled refuses everything that it signs; what it stored stays readable.
+	Disabled bool `json:"disabled,omitempty"`
+	// MaxBytes and MaxObjects are how much it may store, as Usage counts it; 0: no limit.
+	MaxBytes   int64 `json:"max_bytes,omitempty"`
+	MaxObjects int64 `json:"max_objects,omitempty"`
+	// Origins are the browser origins allowed to use it; none: the server's own list.
+	// Not to be changed in an App that a Registry returned.
+	Origins []string `json:"origins,omitempty"`
+	// Accounts may use QStorage for it where accounts have to be registered. Not to be
+	// changed either.
 	Accounts []string `json:"-"`
 }
 
@@ -47,84 +50,15 @@ func (a App) Secrets() []string {
 	return []string{a.Secret, a.Previous}
 }
 
-// keyFile is keys.json.
-type keyFile struct {
-	Format     int            `json:"format"`
-	AccountKey []byte         `json:"account_key"` // for SAS tokens, 64 random bytes
-	Used       bool           `json:"used"`        // an application has been added, once
-	Apps       map[string]App `json:"apps"`        // by key
-	// by application, which may be one that is not in Apps
-	Accounts map[string][]string `json:"accounts"`
-}
-
-// Registry knows the applications and the key that signs SAS tokens. It lives in
-// one file, which is replaced whole: a change that returned nil is on the disk.
-// Its methods may be called concurrently.
+// Registry knows the applications and the keys that sign SAS tokens and the console's
+// sessions. It lives in one file, keys.json, which is replaced whole: a change that
+// returned nil is on the disk. Its methods may be called concurrently.
 type Registry struct {
-	path string
-	mu   sync.RWMutex // guards file
-	file keyFile
-}
-
-// OpenRegistry reads dir/keys.json and makes it, with a new account key, where it
-// is missing. A file that others than its owner may read is refused.
-func OpenRegistry(dir string) (*Registry, error) {
-	// what an interrupted save may have left has secrets in it
-	if left, err := filepath.Glob(filepath.Join(dir, "keys-*")); err == nil {
-		for _, path := range left {
-			os.Remove(path)
-		}
-	}
-	r, err := ReadRegistry(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		key := make([]byte, 64)
-		rand.Read(key)
-		r = &Registry{path: filepath.Join(dir, "keys.json")}
-		return r, r.save(keyFile{Format: 1, AccountKey: key})
-	}
-	return r, err
-}
-
-// ReadRegistry is OpenRegistry for who only reads: fs.ErrNotExist where there is
-// no file.
-func ReadRegistry(dir string) (*Registry, error) {
-	r := &Registry{path: filepath.Join(dir, "keys.json")}
-	data, err := os.ReadFile(r.path)
-	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	if info, err := os.Stat(r.path); err != nil || info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("store: %s holds secrets and others may read it; run: chmod 600 %s", r.path, r.path)
-	}
-	if err := json.Unmarshal(data, &r.file); err != nil || r.file.Format != 1 {
-		return nil, fmt.Errorf("%w: %s: format %d, %v", ErrDamaged, r.path, r.file.Format, err)
-	}
-	return r, nil
-}
-
-// save replaces the file, then what the methods see.
-func (r *Registry) save(f keyFile) error {
-	data, err := json.MarshalIndent(f, "", "  ")
-	if err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(r.path), "keys-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(append(data, '\n'))
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	if err := os.Rename(tmp.Name(), r.path); err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	if err := syncDir(filepath.Dir(r.path)); err != nil {
-		return err
-	}
-	r.file = f
-	return nil
+	path     string
+	changing sync.Mutex   // held while the file is read or replaced
+	mu       sync.RWMutex // guards file and seen
+	file     keyFile
+	seen     fs.FileInfo // of the file as it was read or written last
 }
 
 // Fresh says whether no application has ever been added.
@@ -141,16 +75,18 @@ func (r *Registry) AccountKey() []byte {
 	return r.file.AccountKey
 }
 
+// AdminKey returns the 32 bytes that sign the console's sessions and admin tokens.
+func (r *Registry) AdminKey() []byte {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.file.AdminKey
+}
+
 // App returns an application; ErrApp if there is none.
 func (r *Registry) App(key string) (App, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	app, ok := r.file.Apps[key]
-	if !ok {
-		return App{}, fmt.Errorf("%w: %q", ErrApp, key)
-	}
-	app.Accounts = r.file.Accounts[key]
-	return app, nil
+	return r.file.app(key)
 }
 
 // Accounts returns the accounts registered with an application, known here or not.
@@ -197,9 +133,9 @@ func (r *Registry) AddApp(key, secret string, now time.Time) (App, error) {
 // being accepted until the next rotation.
 func (r *Registry) RotateApp(key string) (app App, err error) {
 	err = r.edit(func(f *keyFile) error {
-		var ok bool
-		if app, ok = f.Apps[key]; !ok {
-			return fmt.Errorf("%w: %q", ErrApp, key)
+		var err error
+		if app, err = f.app(key); err != nil {
+			return err
 		}
 		app.Previous, app.Secret = app.Secret, newSecret()
 		f.Apps[key] = app
@@ -208,11 +144,53 @@ func (r *Registry) RotateApp(key string) (app App, err error) {
 	return app, err
 }
 
+// ChangeApp has change edit an application, and returns what it is then. Key, Secret,
+// Previous and Created stay what they are; Accounts are registered as AddAccounts does.
+// An error of change is returned, and nothing is changed. change must not change the
+// Registry otherwise. ErrApp if there is no such application.
+func (r *Registry) ChangeApp(key string, change func(*App) error) (App, error) {
+	var app App
+	err := r.edit(func(f *keyFile) error {
+		old, err := f.app(key)
+		if err != nil {
+			return err
+		}
+		app = old
+		app.Origins, app.Accounts = slices.Clone(old.Origins), slices.Clone(old.Accounts)
+		if err := change(&app); err != nil {
+			return err
+		}
+		app.Key, app.Secret, app.Previous, app.Created = old.Key, old.Secret, old.Previous, old.Created
+		app.Origins = slices.Clone(app.Origins) // change may go on with its own
+		f.Apps[key] = app
+		f.setAccounts(key, app.Accounts)
+		app.Accounts = f.Accounts[key]
+		return nil
+	})
+	if err != nil {
+		return App{}, err
+	}
+	return app, nil
+}
+
+// DropPrevious ends the secret from before the last rotation, if there is one.
+func (r *Registry) DropPrevious(key string) error {
+	return r.edit(func(f *keyFile) error {
+		app, err := f.app(key)
+		if err != nil {
+			return err
+		}
+		app.Previous = ""
+		f.Apps[key] = app
+		return nil
+	})
+}
+
 // RemoveApp forgets an application and its accounts; its pictures stay.
 func (r *Registry) RemoveApp(key string) error {
 	return r.edit(func(f *keyFile) error {
-		if _, ok := f.Apps[key]; !ok {
-			return fmt.Errorf("%w: %q", ErrApp, key)
+		if _, err := f.app(key); err != nil {
+			return err
 		}
 		delete(f.Apps, key)
 		delete(f.Accounts, key)
@@ -223,9 +201,7 @@ func (r *Registry) RemoveApp(key string) error {
 // AddAccounts registers accounts with an application; known ones are passed over.
 func (r *Registry) AddAccounts(key string, accounts ...string) error {
 	return r.edit(func(f *keyFile) error {
-		all := slices.Concat(f.Accounts[key], accounts)
-		slices.Sort(all)
-		f.Accounts[key] = slices.Compact(all)
+		f.setAccounts(key, slices.Concat(f.Accounts[key], accounts))
 		return nil
 	})
 }
@@ -233,24 +209,9 @@ func (r *Registry) AddAccounts(key string, accounts ...string) error {
 // RemoveAccounts takes accounts from an application; unknown ones are passed over.
 func (r *Registry) RemoveAccounts(key string, accounts ...string) error {
 	return r.edit(func(f *keyFile) error {
-		f.Accounts[key] = slices.DeleteFunc(slices.Clone(f.Accounts[key]), func(s string) bool { return slices.Contains(accounts, s) })
+		f.setAccounts(key, slices.DeleteFunc(slices.Clone(f.Accounts[key]), func(s string) bool { return slices.Contains(accounts, s) }))
 		return nil
 	})
-}
-
-// edit changes a copy of the file and saves it.
-func (r *Registry) edit(change func(*keyFile) error) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	next := r.file
-	next.Apps = make(map[string]App, len(r.file.Apps)+1)
-	maps.Copy(next.Apps, r.file.Apps)
-	next.Accounts = make(map[string][]string, len(r.file.Accounts)+1)
-	maps.Copy(next.Accounts, r.file.Accounts)
-	if err := change(&next); err != nil {
-		return err
-	}
-	return r.save(next)
 }
 
 // CheckAppKey returns ErrAppKey for a key that no request could carry. "delete"
@@ -267,7 +228,5 @@ func CheckAppKey(key string) error {
 
 // newSecret returns 192 random bits as text.
 func newSecret() string {
-	b := make([]byte, 24)
-	rand.Read(b)
-	return base64.RawURLEncoding.EncodeToString(b)
+	return base64.RawURLEncoding.EncodeToString(random(24))
 }
