@@ -10,8 +10,9 @@ import (
 // Data is everything that one server keeps below its data directory.
 type Data struct {
 	Registry *Registry
-	Pictures *Disk  // durable tier
-	Cache    *Disk  // time-limited tier, relaxed
+	Pictures *Disk // durable tier
+	Cache    *Disk // time-limited tier, relaxed
+	Audit    *AuditLog
 	Temp     string // directory for what does not outlive the process, empty at the start
 }
 
@@ -35,7 +36,10 @@ func OpenData(dir string, opt Options) (*Data, error) {
 	if d.Cache, err = OpenDisk(filepath.Join(dir, "cache"), opt); err != nil {
 		return nil, errors.Join(err, d.Pictures.Close())
 	}
-	if d.Registry, err = OpenRegistry(dir); err != nil {
+	if d.Registry, err = OpenRegistry(dir); err == nil {
+		d.Audit, err = OpenAuditLog(dir, AuditOptions{Log: opt.Log})
+	}
+	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return &d, nil
@@ -50,5 +54,11 @@ func RebuildData(dir string) (pictures, cache Stats, err error) {
 	return pictures, cache, err
 }
 
-// Close closes both tiers, last the one that has the lock.
-func (d *Data) Close() error { return errors.Join(d.Cache.Close(), d.Pictures.Close()) }
+// Close closes everything, last the tier that has the lock.
+func (d *Data) Close() error {
+	var err error
+	if d.Audit != nil {
+		err = d.Audit.Close()
+	}
+	return errors.Join(err, d.Cache.Close(), d.Pictures.Close())
+}

@@ -24,7 +24,9 @@
 // # On disk
 //
 //	DIR/
-//	  keys.json             applications and account keys, mode 0600 (Registry)
+//	  keys.json             applications, account and admin keys, mode 0600 (Registry)
+//	  audit.log             what was done, a line for each event; audit.1.log and so on
+//	                        are the files before it (AuditLog)
 //	  pictures/             durable tier
 //	    meta.db             index: names, ids, counts of names, due times (rows.go)
 //	    journal/            changes that the index does not have yet (frame.go)
