@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 )
@@ -52,6 +53,32 @@ func RebuildData(dir string) (pictures, cache Stats, err error) {
 	}
 	cache, err = Rebuild(filepath.Join(dir, "cache"))
 	return pictures, cache, err
+}
+
+// Space returns how many bytes the file system below the durable tier has, and how many
+// of them can still be written.
+func (d *Data) Space() (free, total int64, err error) {
+	t, f, _, err := room(d.Pictures.fs.(*osFiles).dir)
+	if err != nil {
+		return 0, 0, fmt.Errorf("store: free space: %w", err)
+	}
+	return int64(min(f, math.MaxInt64)), int64(min(t, math.MaxInt64)), nil
+}
+
+// Empty says whether there is no object in either tier, nor in their trash; those that
+// have expired do not count.
+func (d *Data) Empty() (bool, error) {
+	for _, tier := range [...]*Disk{d.Pictures, d.Cache} {
+		if empty, err := tier.empty(); err != nil || !empty {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (d *Disk) empty() (bool, error) {
+	objs, err := d.List("", "", "", 1)
+	return len(objs) == 0, err
 }
 
 // Close closes everything, last the tier that has the lock.

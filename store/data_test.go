@@ -5,7 +5,48 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
+
+func TestSpaceIsThatOfTheDisk(t *testing.T) {
+	d := openData(t, t.TempDir())
+	defer d.Close()
+	free, total, err := d.Space()
+	if err != nil || free <= 0 || total < free || total < 1<<20 {
+		t.Errorf("Space = %d, %d, %v", free, total, err)
+	}
+	if bytes, _, err := d.Pictures.fs.Room(); err != nil || max(free, int64(bytes))-min(free, int64(bytes)) > total/4 {
+		t.Errorf("%d bytes are free, and Room says %d, %v", free, bytes, err)
+	}
+}
+
+func TestWhatIsEmpty(t *testing.T) {
+	c := newClock()
+	d, err := OpenData(t.TempDir(), Options{Now: c.Now, Log: quietLog})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	is := func(what string, want bool) {
+		t.Helper()
+		if empty, err := d.Empty(); err != nil || empty != want {
+			t.Errorf("%s: Empty = %v, %v", what, empty, err)
+		}
+	}
+	is("new", true)
+	short := item("short", "x")
+	short.Expires = c.Now().Add(time.Minute)
+	put(t, d.Cache, short)
+	is("a time-limited picture", false)
+	c.add(time.Minute)
+	is("it has expired", true)
+	put(t, d.Pictures, item("a", ""))
+	is("an empty picture", false)
+	move(d.Pictures, rename{"a", "trash/a", c.Now()})
+	is("in the trash", false)
+	d.Pictures.Sweep(c.Now())
+	is("gone", true)
+}
 
 func TestDataHasAnAuditLogThatNoBackupHas(t *testing.T) {
 	dir := t.TempDir()
