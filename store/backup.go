@@ -199,7 +199,7 @@ func (d *Disk) unpin() error {
 func (d *Disk) spool(w io.Writer) error {
 	out := bufio.NewWriterSize(w, 1<<20)
 	err := d.base.view(func(base rows) error {
-		l := look{base, d.opt.Now()}
+		l := look{rows: base, now: d.opt.Now()}
 		cur := base.cursor(tableNames)
 		r, ok, err := cur.seek("")
 		for ; err == nil && ok; r, ok, err = cur.next() {

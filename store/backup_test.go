@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -57,6 +58,10 @@ func TestABackupIsRestoredWhole(t *testing.T) {
 		want, have := everything(t, tier[0]), everything(t, tier[1])
 		if len(want) != len(have) {
 			t.Errorf("%d objects, want %d", len(have), len(want))
+		}
+		_, owners, err := tier[0].counters()
+		if _, got, err2 := tier[1].counters(); errors.Join(err, err2) != nil || !maps.Equal(got, owners) {
+			t.Errorf("usage %+v, %v, want %+v, %v", got, err2, owners, err)
 		}
 		for name, o := range want {
 			if !same(have[name], o) || read(t, tier[1], name) != read(t, tier[0], name) {

@@ -15,6 +15,7 @@ type change struct {
 	writes []row   // the same, in order
 	bodies []*body // bytes that the journal does not have yet
 	stats  Stats
+	owners map[string]usage // what it adds to that of each
 }
 
 // write changes a row.
@@ -182,8 +183,15 @@ func (c *change) count(o Object, n int64) error {
 	if err != nil {
 		return err
 	}
+	if names+n < 0 {
+		return fmt.Errorf("%w: count of names of %v is %d", ErrDamaged, o.Digest, names)
+	}
 	c.stats.Objects += n
 	c.stats.ObjectBytes += n * o.Size
+	if c.owners == nil {
+		c.owners = make(map[string]usage)
+	}
+	c.owners[o.Owner] = c.owners[o.Owner].add(n, o)
 	switch {
 	case names == 0 && n > 0:
 		c.stats.Blobs++
@@ -197,8 +205,6 @@ func (c *change) count(o Object, n int64) error {
 		}
 		c.write(tableDamaged, string(o.Digest[:]), nil)
 		return nil
-	case names+n < 0:
-		return fmt.Errorf("%w: count of names of %v is %d", ErrDamaged, o.Digest, names)
 	}
 	c.write(tableBlobs, string(o.Digest[:]), packBlob(names+n, o.Size))
 	return nil

@@ -160,7 +160,7 @@ func (g *group) add(r *request) {
 		if c.stats != had {
 			c.write(tableMeta, keyStats, c.stats.pack())
 		}
-		return nil
+		return c.tellOwners()
 	})
 	g.members = append(g.members, member{r, err})
 	if err != nil {

@@ -63,6 +63,8 @@ type Disk struct {
 	files  sync.Mutex
 	pinned int // backups that need blobs without a name; guarded by files
 
+	uncounted error // why the usage of owners is not known, since the start
+
 	versions versions
 	damage   struct{ blobs, index atomic.Int64 }
 	marked   sync.Map // digests of blobs that were found damaged
@@ -119,6 +121,12 @@ func start(dir string, files fileSystem, base index, opt Options) (*Disk, error)
 	d := newDisk(dir, files, base, opt)
 	d.committer = &committer{Disk: d}
 	if err := d.committer.recover(); err != nil {
+		return nil, err
+	}
+	if err := d.countOwners(); noSpace(err) || errors.Is(err, ErrDamaged) {
+		d.uncounted = fmt.Errorf("store: what each application has is not counted: %w", err)
+		opt.Log.Error("cannot count what each application has; the next start tries again", "dir", dir, "err", err)
+	} else if err != nil {
 		return nil, err
 	}
 	go d.committer.commitLoop()

@@ -28,7 +28,8 @@
 //	  audit.log             what was done, a line for each event; audit.1.log and so on
 //	                        are the files before it (AuditLog)
 //	  pictures/             durable tier
-//	    meta.db             index: names, ids, counts of names, due times (rows.go)
+//	    meta.db             index: names, ids, counts of names, due times, what each
+//	                        owner has (rows.go)
 //	    journal/            changes that the index does not have yet (frame.go)
 //	    tmp/                larger bodies on their way in
 //	    blobs/ab/<digest>.<size>
@@ -59,6 +60,12 @@
 // makes the index anew from ledgers and journal. Rows in the index carry a CRC-32C
 // over their key and value, since bbolt has no checksum of its own, and a row that
 // is missing is only believed where its neighbours fit.
+//
+// Counters of all objects, and of those of each owner (usage.go), change with the names
+// that they count, in the same frame. An index from before there were owners' counters is
+// counted once, when it is opened: the counters and the format that vouches for them come
+// into the index at once. Where that fails, nothing is told of owners until a start at
+// which it does not.
 //
 // # The way of a change
 //

@@ -13,7 +13,7 @@ import (
 
 // format is the version of everything below a Disk's directory. A newer one is
 // refused; an older one is brought up, by making the index anew if need be.
-const format = 3
+const format = 4
 
 const indexName = "meta.db"
 
@@ -95,7 +95,7 @@ func initIndex(dir string) (path string, err error) {
 }
 
 // checkFormat returns errRebuild for an index of format 1, and brings up one of format
-// 2, which has fewer tables.
+// 2, which has fewer tables, to the next. From there countOwners goes on.
 func (b boltIndex) checkFormat(path string) (err error) {
 	defer faults(&err)()
 	earlier := false
@@ -108,7 +108,7 @@ func (b boltIndex) checkFormat(path string) (err error) {
 			return fmt.Errorf("%w: %s is not an index of tintype", ErrDamaged, path)
 		}
 		v, _ := binary.Uvarint(value)
-		if earlier = v == 2; !earlier && v != format {
+		if earlier = v == 2; !earlier && v != formatUncounted && v != format {
 			return fmt.Errorf("store: %s has format %d, this version of tintype reads %d", path, v, format)
 		}
 		return nil
@@ -122,6 +122,6 @@ func (b boltIndex) checkFormat(path string) (err error) {
 				return err
 			}
 		}
-		return putRow(tx, row{table: tableMeta, key: keyFormat, value: binary.AppendUvarint(nil, format)})
+		return putRow(tx, row{table: tableMeta, key: keyFormat, value: binary.AppendUvarint(nil, formatUncounted)})
 	})
 }

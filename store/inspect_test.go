@@ -23,6 +23,7 @@ func inspect(d *Disk) (wrong []string) {
 	}
 	named := make(map[Digest]map[string]Object)
 	var stats Stats
+	owners := make(map[string]usage)
 	for name, value := range got[tableNames] {
 		o, err := parseRow(name, []byte(value))
 		if err != nil {
@@ -34,6 +35,7 @@ func inspect(d *Disk) (wrong []string) {
 			stats.BlobBytes += o.Size
 		}
 		named[o.Digest][name] = o
+		owners[o.Owner] = owners[o.Owner].add(1, o)
 		stats.Objects++
 		stats.ObjectBytes += o.Size
 		want[tableBlobs][string(o.Digest[:])] = string(packBlob(int64(len(named[o.Digest])), o.Size))
@@ -54,6 +56,9 @@ func inspect(d *Disk) (wrong []string) {
 	}
 	if stats != told {
 		bad("counters are %+v, want %+v", told, stats)
+	}
+	if _, has, err := d.counters(); d.uncounted == nil && (err != nil || !maps.Equal(has, owners)) {
+		bad("usage is %+v, %v, want %+v", has, err, owners)
 	}
 	residents, more := inspectResidents(d, named)
 	return slices.Concat(wrong, more, inspectFiles(d, named, residents))

@@ -12,7 +12,8 @@ import (
 // look is what is stored at one moment, as objects.
 type look struct {
 	rows
-	now time.Time
+	now       time.Time
+	uncounted error // why usage is not known; nil: it is
 }
 
 var _ View = look{}

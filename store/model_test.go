@@ -144,6 +144,9 @@ func (m *model) round() {
 		return
 	}
 	for range 1 + m.rand.IntN(4) {
+		if m.rand.IntN(4) == 0 {
+			m.machine.base.age(m.disk)
+		}
 		if m.rand.IntN(4) > 0 {
 			m.machine.cutAfter(1+m.rand.IntN(250), m.rand.IntN(2) == 0)
 		}
@@ -383,11 +386,16 @@ func (m *model) compare() {
 		w.states, w.doubt = []world{now}, false
 		maps.Copy(all, now)
 	}
+	if m.full == 0 && m.disk.uncounted != nil {
+		m.bad("after the start: %v", m.disk.uncounted)
+	}
 	var want Stats
+	owners := make(map[string]usage)
 	blobs, byID := make(map[Digest]bool), make(map[string]Object)
 	for name, o := range all {
 		want.Objects++
 		want.ObjectBytes += o.Size
+		owners[o.Owner] = owners[o.Owner].add(1, o)
 		if !blobs[o.Digest] {
 			want.Blobs++
 			want.BlobBytes += o.Size
@@ -408,5 +416,10 @@ func (m *model) compare() {
 	}
 	if got, err := m.disk.Stats(); err != nil || got != want {
 		m.bad("Stats: %+v, %v\nwant %+v", got, err, want)
+	}
+	for _, owner := range []string{"app", "owner 0", "owner 1", "owner 2", "owner 3", "owner 4", "nobody"} {
+		if objects, bytes, err := m.disk.Usage(owner); m.disk.uncounted == nil && (err != nil || owners[owner] != usage{objects, bytes}) {
+			m.bad("Usage(%q): %d, %d, %v, want %+v", owner, objects, bytes, err, owners[owner])
+		}
 	}
 }

@@ -147,6 +147,15 @@ func (m *modelIndex) set(step []row) {
 
 func (m *modelIndex) close() error { return nil }
 
+// age makes the index of a Disk one of formatUncounted, with left-overs of a later one,
+// and has the Disk go on as it did then. Nothing of it is in layers.
+func (m *modelIndex) age(d *Disk) {
+	rows := []row{{table: tableMeta, key: keyFormat, value: binary.AppendUvarint(nil, formatUncounted)},
+		{table: tableMeta, key: keyOwner + "nobody", value: usage{3, 4}.pack()}, {table: tableMeta, key: keyOwner + "app"}}
+	m.set(rows)
+	d.uncounted = errors.New("in a version that does not count")
+}
+
 type modelRows struct{ l *layer }
 
 func (m modelRows) get(t table, key string) ([]byte, error) {

@@ -30,7 +30,7 @@ func (d *Disk) viewOver(news []*layer, f func(look) error) error {
 			if done = d.state.Load().epoch == s.epoch; !done {
 				return nil
 			}
-			return f(look{stack{layers, base}, d.opt.Now()})
+			return f(look{stack{layers, base}, d.opt.Now(), d.uncounted})
 		})
 		if err != nil && errors.Is(err, ErrDamaged) {
 			d.damage.index.Add(1)

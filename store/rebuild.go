@@ -244,11 +244,14 @@ func (d *Disk) addNews(news *layer) error {
 func (d *Disk) changeBase(f func(*change) error) error {
 	c := &change{news: newLayer()}
 	err := d.base.view(func(base rows) (err error) {
-		c.look = look{stack{[]*layer{c.news}, base}, d.opt.Now()}
+		c.look = look{rows: stack{[]*layer{c.news}, base}, now: d.opt.Now()}
 		if c.stats, err = c.look.stats(); err != nil {
 			return err
 		}
-		return f(c)
+		if err := f(c); err != nil {
+			return err
+		}
+		return c.tellOwners()
 	})
 	if err != nil {
 		return err

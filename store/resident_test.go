@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -157,28 +156,41 @@ func TestRebuildFindsWhatStaysInTheJournal(t *testing.T) {
 	}
 }
 
-func TestAnIndexOfFormat2IsBroughtUp(t *testing.T) {
-	dir, c := t.TempDir(), newClock()
-	d := openTest(t, dir, c, Options{})
-	put(t, d, item("a", "first"))
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
+func TestAnIndexOfAnEarlierFormatIsBroughtUp(t *testing.T) {
+	for _, earlier := range []byte{2, 3} {
+		dir, c := t.TempDir(), newClock()
+		d := openTest(t, dir, c, Options{})
+		put(t, d, item("a", "first"))
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b, err := openBolt(filepath.Join(dir, indexName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = b.db.Update(func(tx *bbolt.Tx) (err error) {
+			if earlier == 2 {
+				err = errors.Join(tx.DeleteBucket([]byte{'0' + byte(tableResidents)}), tx.DeleteBucket([]byte{'0' + byte(tableSegments)}))
+			}
+			return errors.Join(err, putRow(tx, row{table: tableMeta, key: keyFormat, value: []byte{earlier}}),
+				putRow(tx, row{table: tableMeta, key: keyOwner + "app"}), putRow(tx, row{table: tableMeta, key: keyOwner + "left", value: usage{1, 1}.pack()}))
+		})
+		if err := errors.Join(err, b.close()); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // then it is of this one
+			d = openTest(t, dir, c, Options{})
+			if got := read(t, d, "a"); got != "first" {
+				t.Errorf("a = %q", got)
+			}
+			intact(t, d)
+			d.base.view(func(base rows) error {
+				if value, err := base.get(tableMeta, keyFormat); err != nil || value[0] != format {
+					t.Errorf("from %d: format %d, %v", earlier, value, err)
+				}
+				return nil
+			})
+			d.Close()
+		}
 	}
-	b, err := openBolt(filepath.Join(dir, indexName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = b.db.Update(func(tx *bbolt.Tx) error {
-		return errors.Join(tx.DeleteBucket([]byte{'0' + byte(tableResidents)}), tx.DeleteBucket([]byte{'0' + byte(tableSegments)}),
-			putRow(tx, row{table: tableMeta, key: keyFormat, value: binary.AppendUvarint(nil, 2)}))
-	})
-	if err := errors.Join(err, b.close()); err != nil {
-		t.Fatal(err)
-	}
-	d = openTest(t, dir, c, Options{})
-	defer d.Close()
-	if got := read(t, d, "a"); got != "first" {
-		t.Errorf("a = %q", got)
-	}
-	intact(t, d)
 }

@@ -222,5 +222,9 @@ func interrogate(dir string, c *clock, want map[string]Object) (kind, what strin
 	}
 	s, err := d.Stats()
 	note(err, s.Objects == int64(len(want)), "Stats: %+v", s)
+	for owner, has := range map[string]int64{"app": int64(len(want)), "nobody": 0} {
+		n, bytes, err := d.Usage(owner)
+		note(err, n == has && (bytes > 0) == (n > 0), "Usage(%q): %d, %d", owner, n, bytes)
+	}
 	return kinds[worst], what
 }

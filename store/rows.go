@@ -13,7 +13,7 @@ const (
 	tableBlobs               // digest -> number of names, size
 	tableExpiry              // microseconds u64 big endian, name -> nothing
 	tableTrash               // likewise, by time of deletion
-	tableMeta                // keys below -> numbers
+	tableMeta                // keys below, and keyOwner with each -> numbers
 	// tableDoomed has digest -> size of blobs without a name whose files are kept for
 	// a backup that reads them.
 	tableDoomed

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"time"
 )
@@ -51,7 +52,7 @@ func (d *Disk) Scrub(repair bool, progress Progress) (s Scrubbed, err error) {
 	if err := d.Flush(); err != nil {
 		return s, err
 	}
-	stats, err := d.Stats()
+	stats, owners, err := d.counters()
 	if err != nil {
 		return s, err
 	}
@@ -71,14 +72,16 @@ func (d *Disk) Scrub(repair bool, progress Progress) (s Scrubbed, err error) {
 		}
 		return err
 	})
-	if err := errors.Join(err, d.scrubNames(&s, damaged)); err != nil {
+	seen := make(map[string]usage)
+	if err := errors.Join(err, d.scrubNames(&s, damaged, seen)); err != nil {
 		return s, err
 	}
-	after, err := d.Stats()
+	after, ownersAfter, err := d.counters()
 	if err != nil {
 		return s, err
 	}
-	s.Counts = after == stats && (s.Objects != stats.Objects || s.Blobs != stats.Blobs || s.Bytes != stats.BlobBytes)
+	s.Counts = after == stats && maps.Equal(ownersAfter, owners) &&
+		(s.Objects != stats.Objects || s.Blobs != stats.Blobs || s.Bytes != stats.BlobBytes || !maps.Equal(seen, owners))
 	for _, dm := range damaged {
 		s.Damaged = append(s.Damaged, *dm)
 	}
@@ -87,6 +90,18 @@ func (d *Disk) Scrub(repair bool, progress Progress) (s Scrubbed, err error) {
 		s.Unnamed = 0
 	}
 	return s, err
+}
+
+// counters are all that says how much there is.
+func (d *Disk) counters() (s Stats, owners map[string]usage, err error) {
+	err = d.view(func(l look) (err error) {
+		if s, err = l.stats(); err != nil {
+			return err
+		}
+		owners, err = l.allUsage()
+		return err
+	})
+	return s, owners, err
 }
 
 // eachRow calls f for the rows of a table that are there all the time, outside of any
@@ -185,14 +200,16 @@ func (d *Disk) compare(digest Digest, size int64) string {
 	return ""
 }
 
-// scrubNames looks for the blob of every name, and tells the names of damaged ones.
-func (d *Disk) scrubNames(s *Scrubbed, damaged map[Digest]*Damage) error {
+// scrubNames looks for the blob of every name, tells the names of damaged ones, and counts
+// what each owner has.
+func (d *Disk) scrubNames(s *Scrubbed, damaged map[Digest]*Damage, owners map[string]usage) error {
 	return d.eachRow(tableNames, func(r row) error {
 		s.Objects++
 		o, err := parseRow(r.key, r.value)
 		if err != nil {
 			return err
 		}
+		owners[o.Owner] = owners[o.Owner].add(1, o)
 		if dm := damaged[o.Digest]; dm != nil {
 			dm.Names = append(dm.Names, o.Name)
 		}

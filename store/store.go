@@ -122,6 +122,9 @@ type View interface {
 	// the prefix and the same text are one Object, with only a Name: what they
 	// have in common.
 	List(prefix, from, delimiter string, limit int) ([]Object, error)
+	// Usage returns how many objects an Owner has, and the sum of their sizes, without
+	// a scan: those in the trash, and expired ones until they are swept, included.
+	Usage(owner string) (objects, bytes int64, err error)
 }
 
 // Blob is the bytes of an object, open until Close, even if it is deleted.

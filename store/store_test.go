@@ -430,6 +430,56 @@ func testStore(t *testing.T, open func(t *testing.T, c *clock) Store) {
 			}
 			absent(t, s, "b")
 		},
+		"usage is what each owner has, the trash and what has expired included": func(t *testing.T, s Store, c *clock) {
+			is := func(what, owner string, objects, bytes int64) {
+				t.Helper()
+				if o, b, err := s.Usage(owner); err != nil || o != objects || b != bytes {
+					t.Errorf("%s: Usage(%q) = %d, %d, %v, want %d, %d", what, owner, o, b, err, objects, bytes)
+				}
+			}
+			other, none := item("other", "12345"), item("none", "123")
+			other.Owner, none.Owner = "other", ""
+			short := item("short", "1234567")
+			short.Expires = c.Now().Add(time.Minute)
+			is("nothing", "app", 0, 0)
+			put(t, s, item("a", "12345"), item("b", "12345"), item("empty", ""), other, none, short)
+			for owner, want := range map[string][2]int64{"app": {4, 17}, "other": {1, 5}, "": {1, 3}, "ap": {}, "nobody": {}} {
+				is("put", owner, want[0], want[1])
+			}
+			put(t, s, item("a", "1"), item("other", "12345"))
+			is("replaced", "app", 5, 18)
+			is("replaced by another's", "other", 0, 0)
+			if err := edit(s, "b", func(o *Object) { o.Owner = "other" }); err != nil {
+				t.Fatal(err)
+			}
+			is("edited", "app", 4, 13)
+			is("edited", "other", 1, 5)
+			move(s, rename{"b", "a", time.Time{}}, rename{"other", "trash/other", c.Now()})
+			is("moved over it, and into the trash", "app", 3, 12)
+			is("moved", "other", 1, 5)
+			c.add(time.Hour)
+			is("expired", "app", 3, 12)
+			s.Sweep(time.Time{})
+			is("swept", "app", 2, 5)
+			_, err := s.Apply(Change{Put: []Item{item("c", "1")}, Delete: []string{"empty"}, Decide: func(now View, _ *Change) error {
+				if o, b, err := now.Usage("app"); err != nil || o != 2 || b != 5 {
+					t.Errorf("Decide sees %d, %d, %v", o, b, err)
+				}
+				return errBody
+			}})
+			if !errors.Is(err, errBody) {
+				t.Error(err)
+			}
+			is("refused", "app", 2, 5)
+			s.Sweep(c.Now())
+			is("the trash swept", "app", 1, 0)
+			if err := del(s, "a", "empty", "none"); err != nil {
+				t.Fatal(err)
+			}
+			for _, owner := range []string{"app", "other", ""} {
+				is("deleted", owner, 0, 0)
+			}
+		},
 		"a name or attributes of no possible length are ErrField": func(t *testing.T, s Store, _ *clock) {
 			long := item("a", "x")
 			long.Attributes = map[string]string{"k": strings.Repeat("v", maxAttributes)}
@@ -688,7 +738,7 @@ func TestANewerFormatIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Close()
-	if _, err := OpenDisk(dir, Options{}); err == nil || !strings.Contains(err.Error(), "has format 4") {
+	if _, err := OpenDisk(dir, Options{}); err == nil || !strings.Contains(err.Error(), fmt.Sprint("has format ", format+1)) {
 		t.Errorf("OpenDisk: %v, want the format named", err)
 	}
 }
