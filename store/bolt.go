@@ -51,17 +51,25 @@ var _ index = boltIndex{}
 func openBolt(path string) (b boltIndex, err error) {
 	defer faults(&err)()
 	b.writing = new(sync.Mutex)
+	var opened *os.File
 	// half a second: long enough for a predecessor that is just ending
 	b.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 500 * time.Millisecond, NoStatistics: true,
 		// an index that is missing is made aside, and never by bbolt
-		OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
-			return os.OpenFile(path, flag&^os.O_CREATE, mode)
+		OpenFile: func(path string, flag int, mode os.FileMode) (f *os.File, err error) {
+			opened, err = os.OpenFile(path, flag&^os.O_CREATE, mode)
+			return opened, err
 		}})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return b, fmt.Errorf("%w: %s", ErrLocked, filepath.Dir(path))
 	}
 	if err != nil {
 		return b, fmt.Errorf("%w: open %s: %v", ErrDamaged, path, err)
+	}
+	// who has waited for the lock may have that of a file which was moved meanwhile
+	had, err := opened.Stat()
+	has, err2 := os.Stat(path)
+	if err := errors.Join(err, err2); err != nil || !os.SameFile(had, has) {
+		return b, errors.Join(fmt.Errorf("%w: %s has been replaced", ErrLocked, path), err, b.db.Close())
 	}
 	return b, nil
 }

@@ -18,16 +18,28 @@ type Data struct {
 }
 
 // OpenData opens dir and makes it, with mode 0700, where it is missing. opt is
-// for both tiers. ErrLocked: another process has it.
+// for both tiers. What RestoreBeside has left there whole takes its place first, as
+// ReplaceWithRestored does, unless a picture has come meanwhile. ErrLocked: another
+// process has it.
 func OpenData(dir string, opt Options) (*Data, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	d := Data{Temp: filepath.Join(dir, "tmp")}
+	opt = opt.withDefaults()
+	re := newReplacement(dir, opt)
+	if _, err := re.run(); errors.Is(err, ErrNotEmpty) {
+		opt.Log.Warn("what was restored is not used, as there are pictures by now", "dir", dir)
+	} else if err != nil {
+		return nil, err
+	}
 	var err error
 	// first: its lock covers the whole directory
 	if d.Pictures, err = OpenDisk(filepath.Join(dir, "pictures"), opt); err != nil {
 		return nil, err
+	}
+	if err := re.clear(); err != nil {
+		opt.Log.Warn("cannot remove what a restore has left", "dir", dir, "err", err)
 	}
 	// on a full disk it may be missing, which must not keep anybody from reading and deleting
 	if err := errors.Join(os.RemoveAll(d.Temp), os.Mkdir(d.Temp, 0o700)); err != nil && !noSpace(err) {
@@ -48,6 +60,11 @@ func OpenData(dir string, opt Options) (*Data, error) {
 
 // RebuildData makes the indexes of both tiers anew; see Rebuild.
 func RebuildData(dir string) (pictures, cache Stats, err error) {
+	if re := newReplacement(dir, Options{}); re.begun() {
+		if _, err := re.run(); err != nil {
+			return pictures, cache, err
+		}
+	}
 	if pictures, err = Rebuild(filepath.Join(dir, "pictures")); err != nil {
 		return pictures, cache, err
 	}

@@ -34,6 +34,8 @@
 //	    tmp/                larger bodies on their way in
 //	    blobs/ab/<digest>.<size>
 //	  cache/                time-limited tier, same layout, relaxed
+//	  restored/             a backup that was restored beside a running server, until it
+//	                        takes the place of the tiers and keys.json (replace.go)
 //
 // A blob file is its bytes, unchanged, followed by its ledger: one record for
 // each name it gained (+) or lost (-); a name that is there already is gained

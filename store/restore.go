@@ -43,15 +43,13 @@ func RestoreData(dir string, r io.Reader, progress Progress) (b BackedUp, err er
 	if err := os.RemoveAll(to); err != nil {
 		return b, err
 	}
-	for _, sub := range []string{"pictures/blobs", "pictures/tmp", "cache/blobs", "cache/tmp"} {
-		if err := os.MkdirAll(filepath.Join(to, sub), 0o700); err != nil {
-			return b, fmt.Errorf("store: restore: %w", err)
-		}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return b, fmt.Errorf("store: restore: %w", err)
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {
 		return b, err
 	}
-	if b, err = restore(to, r, progress); err != nil {
+	if b, err = gather(to, r, progress); err != nil {
 		return b, errors.Join(fmt.Errorf("store: restore: %w", err), os.RemoveAll(to))
 	}
 	for _, name := range []string{"pictures", "cache", "keys.json"} {
@@ -60,6 +58,16 @@ func RestoreData(dir string, r io.Reader, progress Progress) (b BackedUp, err er
 		}
 	}
 	return b, errors.Join(os.RemoveAll(to), syncDir(dir))
+}
+
+// gather makes the directories of both tiers and restores a backup into them.
+func gather(to string, r io.Reader, progress Progress) (b BackedUp, err error) {
+	for _, sub := range []string{"pictures/blobs", "pictures/tmp", "cache/blobs", "cache/tmp"} {
+		if err := os.MkdirAll(filepath.Join(to, sub), 0o700); err != nil {
+			return b, err
+		}
+	}
+	return restore(to, r, progress)
 }
 
 // restore writes the entries of a backup below dir and makes the indexes.
