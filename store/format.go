@@ -46,7 +46,7 @@ func openIndex(dir string) (boltIndex, error) {
 
 func holdsNothing(dir string) (bool, error) {
 	for _, pattern := range []string{"journal/*", "blobs/*/*"} {
-		if found, err := filepath.Glob(filepath.Join(dir, pattern)); err != nil || len(found) > 0 {
+		if found, err := fs.Glob(os.DirFS(dir), pattern); err != nil || len(found) > 0 {
 			return false, err
 		}
 	}

@@ -67,9 +67,9 @@ func (f *keyFile) check() error {
 // file that others than its owner may read is refused.
 func OpenRegistry(dir string) (*Registry, error) {
 	// what an interrupted save may have left has secrets in it
-	if left, err := filepath.Glob(filepath.Join(dir, "keys-*")); err == nil {
-		for _, path := range left {
-			os.Remove(path)
+	if left, err := fs.Glob(os.DirFS(dir), "keys-*"); err == nil {
+		for _, name := range left {
+			os.Remove(filepath.Join(dir, name))
 		}
 	}
 	r := &Registry{path: filepath.Join(dir, "keys.json")}

@@ -230,6 +230,18 @@ func TestKeysThatSomebodyWroteAreReadAgain(t *testing.T) {
 	reload("replaced by one of the same size and time", false)
 }
 
+func TestWhatACutOffSaveHasLeftIsRemoved(t *testing.T) {
+	home := t.TempDir()
+	for _, dir := range []string{"a[b]", "ab"} {
+		must(0, os.Mkdir(filepath.Join(home, dir), 0o700))
+		must(0, os.WriteFile(filepath.Join(home, dir, "keys-123"), []byte("{}"), 0o600))
+	}
+	openRegistry(t, filepath.Join(home, "a[b]"))
+	if exists(filepath.Join(home, "a[b]", "keys-123")) || !exists(filepath.Join(home, "ab", "keys-123")) {
+		t.Error("it is left, or another one is gone")
+	}
+}
+
 func TestAChangeKeepsWhatSomebodyWrote(t *testing.T) {
 	dir := t.TempDir()
 	r := openRegistry(t, dir)

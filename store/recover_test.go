@@ -175,7 +175,7 @@ func TestATornLedgerIsCutAndGoneOnWith(t *testing.T) {
 func TestAMissingIndexIsMadeAnewNotTakenForAnEmptyStore(t *testing.T) {
 	for name, opt := range map[string]Options{"durable": {}, "relaxed": {Relaxed: true}} {
 		t.Run(name, func(t *testing.T) {
-			dir, c := t.TempDir(), newClock()
+			dir, c := filepath.Join(t.TempDir(), "a[b]"), newClock() // that is no pattern
 			d := openTest(t, dir, c, opt)
 			put(t, d, item("a", "x"))
 			d.Close()
