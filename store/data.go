@@ -10,6 +10,7 @@ import (
 
 // Data is everything that one server keeps below its data directory.
 type Data struct {
+	Dir      string // all of it
 	Registry *Registry
 	Pictures *Disk // durable tier
 	Cache    *Disk // time-limited tier, relaxed
@@ -18,14 +19,14 @@ type Data struct {
 }
 
 // OpenData opens dir and makes it, with mode 0700, where it is missing. opt is
-// for both tiers. What RestoreBeside has left there whole takes its place first, as
-// ReplaceWithRestored does, unless a picture has come meanwhile. ErrLocked: another
+// for both tiers. What RestoreBeside has left there whole takes the place of what was there first,
+// unless a picture has come meanwhile. ErrLocked: another
 // process has it.
 func OpenData(dir string, opt Options) (*Data, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	d := Data{Temp: filepath.Join(dir, "tmp")}
+	d := Data{Dir: dir, Temp: filepath.Join(dir, "tmp")}
 	opt = opt.withDefaults()
 	re := newReplacement(dir, opt)
 	if _, err := re.run(); errors.Is(err, ErrNotEmpty) {

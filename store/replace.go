@@ -32,7 +32,7 @@ const (
 var replacedNames = [...]string{"cache", "keys.json", "pictures"}
 
 // RestoreBeside makes DIR/restored out of a backup, while dir is in use, and verifies each
-// byte of it: what ReplaceWithRestored, or the next OpenData, puts in the place of what is
+// byte of it: what the next OpenData puts in the place of what is
 // there. An error leaves nothing of it. fs.ErrExist: there is one already, or it is being
 // made. done counts bytes; total is 0.
 func RestoreBeside(dir string, r io.Reader, progress Progress) (b BackedUp, err error) {
@@ -51,15 +51,6 @@ func RestoreBeside(dir string, r io.Reader, progress Progress) (b BackedUp, err 
 		return BackedUp{}, errors.Join(fmt.Errorf("store: restore: %w", err), os.RemoveAll(to))
 	}
 	return b, nil
-}
-
-// ReplaceWithRestored puts what RestoreBeside has made in the place of pictures/, cache/
-// and keys.json of a data directory that is closed, and says whether it did; false where
-// there is nothing, or no whole one. After a stop at any moment the next call, or the next
-// OpenData, finds the old state or makes the new one. ErrNotEmpty: a picture is there; then
-// what was restored is removed, and nothing else has changed. ErrLocked: dir is in use.
-func ReplaceWithRestored(dir string) (bool, error) {
-	return newReplacement(dir, Options{}).run()
 }
 
 // replacement is one on its way.
@@ -81,6 +72,11 @@ func (re *replacement) begun() bool {
 
 func (re *replacement) path(name string) string { return filepath.Join(re.dir, name) }
 
+// run puts what RestoreBeside has made in the place of pictures/, cache/ and keys.json of a
+// data directory that is closed, and says whether it did; false where there is nothing, or
+// no whole one. After a stop at any moment the next run finds the old state or makes the new
+// one. ErrNotEmpty: a picture is there; then what was restored is removed, and nothing else
+// has changed. ErrLocked: the directory is in use.
 func (re *replacement) run() (bool, error) {
 	if !re.begun() {
 		if !exists(filepath.Join(re.path(restored), whole)) {

@@ -72,17 +72,17 @@ func TestABackupIsRestoredBesideAServer(t *testing.T) {
 	if _, err := RestoreBeside(dir, bytes.NewReader(backup), noProgress); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a second beside the first: %v", err)
 	}
-	if done, err := ReplaceWithRestored(dir); done || !errors.Is(err, ErrLocked) {
+	if done, err := newReplacement(dir, Options{}).run(); done || !errors.Is(err, ErrLocked) {
 		t.Errorf("with the data open: %v, %v", done, err)
 	}
 	if empty, err := d.Empty(); err != nil || !empty {
 		t.Errorf("the server sees %v, %v", empty, err)
 	}
 	d.Close()
-	if done, err := ReplaceWithRestored(dir); err != nil || !done {
-		t.Errorf("ReplaceWithRestored = %v, %v", done, err)
+	if done, err := newReplacement(dir, Options{}).run(); err != nil || !done {
+		t.Errorf("run = %v, %v", done, err)
 	}
-	if done, err := ReplaceWithRestored(dir); err != nil || done {
+	if done, err := newReplacement(dir, Options{}).run(); err != nil || done {
 		t.Errorf("once more: %v, %v", done, err)
 	}
 	if got := stateOf(t, dir, from); got != "new" {
@@ -109,7 +109,7 @@ func TestARestoreBesideThatFailed(t *testing.T) {
 	}
 	must(RestoreBeside(dir, bytes.NewReader(backup), noProgress))
 	os.Remove(filepath.Join(dir, restored, whole))
-	if done, err := ReplaceWithRestored(dir); err != nil || done {
+	if done, err := newReplacement(dir, Options{}).run(); err != nil || done {
 		t.Errorf("with an incomplete one: %v, %v", done, err)
 	}
 	if got := stateOf(t, dir, from); got != "old" {
@@ -121,10 +121,10 @@ func TestNoPictureIsReplaced(t *testing.T) {
 	from, backup := backedUp(t)
 	defer from.Close()
 	for name, open := range map[string]func(string) error{
-		"ReplaceWithRestored": func(dir string) error {
-			done, err := ReplaceWithRestored(dir)
+		"run": func(dir string) error {
+			done, err := newReplacement(dir, Options{}).run()
 			if done || !errors.Is(err, ErrNotEmpty) {
-				t.Errorf("ReplaceWithRestored = %v, %v", done, err)
+				t.Errorf("run = %v, %v", done, err)
 			}
 			return nil
 		},
@@ -148,7 +148,7 @@ func TestNoPictureIsReplaced(t *testing.T) {
 				t.Errorf("%s, %s: what was restored is left", name, tier)
 			}
 			again := openData(t, dir)
-			if n, err := ReplaceWithRestored(dir); n || err != nil {
+			if n, err := newReplacement(dir, Options{}).run(); n || err != nil {
 				t.Errorf("%s, %s: then %v, %v", name, tier, n, err)
 			}
 			if objs := len(everything(t, again.Pictures)) + len(everything(t, again.Cache)); objs != 1 {
@@ -217,8 +217,8 @@ func TestAReplacementWaitsForTheLock(t *testing.T) {
 		t.Fatal(call, err)
 	}
 	lock := must(openBolt(filepath.Join(dir, "pictures", indexName)))
-	if done, err := ReplaceWithRestored(dir); done || !errors.Is(err, ErrLocked) {
-		t.Errorf("ReplaceWithRestored = %v, %v", done, err)
+	if done, err := newReplacement(dir, Options{}).run(); done || !errors.Is(err, ErrLocked) {
+		t.Errorf("run = %v, %v", done, err)
 	}
 	if !exists(filepath.Join(dir, "cache")) || !exists(filepath.Join(dir, replacing, "cache")) {
 		t.Error("something has moved")
