@@ -53,6 +53,7 @@ type picture struct {
 	mapped []byte     // all of file, for the system alone: who touches it dies of a bad disk; nil: it is not
 
 	users atomic.Int32 // who sends blob, and the cache: the last one closes it
+	used  atomic.Bool  // since the last prune
 }
 
 // newHot returns a cache of so many bytes and open files; of none where that is 0.
@@ -93,6 +94,9 @@ func (h *hot) get(tier store.Store, name string, r rules, now time.Time) (*pictu
 	for _, c := range [...]*ristretto.Cache[uint64, *picture]{h.memory, h.files} {
 		p, ok := c.Get(key)
 		if ok && p.Name == name && p.version == version && !p.Expired(now) && p.retain() {
+			if !p.used.Load() {
+				p.used.Store(true)
+			}
 			return p, nil
 		}
 	}
@@ -132,6 +136,7 @@ func (h *hot) load(p *picture) error {
 		p.mapped = mapFile(f, p.Size)
 	}
 	p.users.Add(1)
+	p.used.Store(true)
 	h.mu.Lock()
 	h.kept[p] = true
 	h.mu.Unlock()
@@ -169,12 +174,16 @@ func (h *hot) bytes(p *picture) ([]byte, error) {
 }
 
 // prune forgets open files of what is gone: until they are closed, the disk has no room
-// from it.
+// from it. Where no more may be open it forgets those that nobody has read since the last
+// time as well, which makes room at once for what is read now: the cache would take minutes
+// to learn that.
 func (h *hot) prune(now time.Time) {
 	h.mu.Lock()
 	var gone []*picture
+	full := int64(len(h.kept)) >= h.maxKept()
 	for p := range h.kept {
-		if p.version != p.tier.Version(p.Name) || p.Expired(now) {
+		idle := !p.used.Swap(false) && full
+		if idle || p.version != p.tier.Version(p.Name) || p.Expired(now) {
 			gone = append(gone, p)
 		}
 	}

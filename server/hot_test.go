@@ -149,6 +149,32 @@ func TestFewerFilesAreOpenThanMayBe(t *testing.T) {
 	}
 }
 
+// A full cache lets those go that nobody reads any more, so that others are kept at once.
+func TestFilesThatNobodyReadsMakeRoom(t *testing.T) {
+	s, h := hotOver100(t, 40)
+	if maxFiles == 0 {
+		t.Skip("no files are kept open on this system")
+	}
+	for n := 0; int64(len(h.kept)) < h.maxKept() && n < 1000; n++ { // the cache may pass over some
+		for _, it := range manyItems(100) {
+			p, err := h.get(s.data.Pictures, it.Name, azureRules, s.clock.Now())
+			if err == nil {
+				err = errors.Join(h.load(p), p.release())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.memory.Clear()
+		h.files.Wait()
+	}
+	for i, want := range []int64{h.maxKept(), 0} { // they have been read since they came, and then not
+		if h.prune(s.clock.Now()); int64(len(h.kept)) != want {
+			t.Errorf("%d files are left after prune %d, want %d", len(h.kept), i+1, want)
+		}
+	}
+}
+
 // hotOver100 returns a cache that keeps up to so many files open, and a server with manyItems(100) at their places.
 func hotOver100(t *testing.T, files int64) (*testServer, *hot) {
 	t.Helper()

@@ -135,7 +135,7 @@ func New(cfg Config) (*Server, error) {
 // filesToKeep is how many of the descriptors there are may be pictures' files that are kept
 // open: a quarter, and more where connections have enough.
 func filesToKeep(descriptors int64) int64 {
-	const enough = 8 << 10
+	const enough = 6 << 10
 	return min(maxFiles, max(descriptors/4, descriptors-enough))
 }
 
