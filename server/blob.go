@@ -19,6 +19,7 @@ var (
 	errURI      = errors.New("path is not well formed")
 	errResource = errors.New("no such resource")
 	errVerb     = errors.New("method is not served here")
+	errDisabled = errors.New("the container's application is disabled")
 )
 
 // address is what a picture URL points at: blob.md section 3. A container
@@ -69,7 +70,9 @@ func decodePath(raw string) (string, error) {
 // blobRequest is a request for a container or blob whose token holds.
 type blobRequest struct {
 	address
-	token sign.Token
+	token   sign.Token
+	secrets *Secrets  // it was checked with
+	app     store.App // whose container it is; zero: nobody's
 }
 
 // operation is one row of blob.md section 4: the permissions of which a token
@@ -119,9 +122,19 @@ func operationOf(ctx *fasthttp.RequestCtx, a address) (operation, error) {
 
 // blob answers picture URLs: blob.md.
 func (s *Server) blob(ctx *fasthttp.RequestCtx) error {
-	if read := s.grants.find(ctx, s.cfg.Now()); read != nil {
+	secrets := s.cfg.Secrets()
+	if len(ctx.Request.Header.PeekCanonical([]byte(fasthttp.HeaderOrigin))) > 0 && s.haveOrigins() {
+		return s.blobOf(ctx, secrets)
+	}
+	if read := s.grants.find(ctx, secrets, s.cfg.Now()); read != nil {
 		return read(ctx)
 	}
+	return s.blobOf(ctx, secrets)
+}
+
+// blobOf is blob for a link that has to be checked: not seen before, or used by a page whose
+// origin the container's application may refuse.
+func (s *Server) blobOf(ctx *fasthttp.RequestCtx, secrets *Secrets) error {
 	a, err := parseAddress(string(ctx.URI().PathOriginal()), string(ctx.Host()), s.cfg.Account)
 	if err != nil {
 		return err
@@ -130,7 +143,7 @@ func (s *Server) blob(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	token, err := s.authorize(ctx, a, op)
+	token, err := s.authorize(ctx, secrets, a, op)
 	if err != nil {
 		return err
 	}
@@ -139,13 +152,23 @@ func (s *Server) blob(ctx *fasthttp.RequestCtx) error {
 			return store.ErrNotFound
 		}
 	}
-	return op.do(s, ctx, blobRequest{a, token})
+	app, err := s.cfg.Apps.App(s.owner(a.container))
+	if err == nil { // the others' have no limits
+		err = checkOrigin(ctx, app)
+		if app.Disabled && op.need != "r" && op.need != "l" {
+			err = errDisabled
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return op.do(s, ctx, blobRequest{a, token, secrets, app})
 }
 
 // authorize checks the token of a request. Reading a public container needs none.
-func (s *Server) authorize(ctx *fasthttp.RequestCtx, a address, op operation) (sign.Token, error) {
+func (s *Server) authorize(ctx *fasthttp.RequestCtx, secrets *Secrets, a address, op operation) (sign.Token, error) {
 	token, err := sign.ParseToken(string(ctx.URI().QueryString()))
-	if errors.Is(err, sign.ErrNoToken) && op.need == "r" && IsPublic(s.cfg.Apps, a.container) {
+	if errors.Is(err, sign.ErrNoToken) && op.need == "r" && isPublic(s.cfg.Apps, a.container) {
 		return sign.Token{}, nil
 	}
 	if err != nil {
@@ -155,11 +178,11 @@ func (s *Server) authorize(ctx *fasthttp.RequestCtx, a address, op operation) (s
 		return sign.Token{}, sign.ErrPermission
 	}
 	return token, token.Verify(sign.Check{
-		Keys:     s.cfg.AccountKeys,
+		Keys:     secrets.AccountKeys,
 		Resource: sign.Resource{Account: s.cfg.Account, Container: a.container, Blob: a.blob},
 		Now:      s.cfg.Now(),
 		IP:       remoteIP(ctx),
-		HTTPS:    ctx.IsTLS(),
+		HTTPS:    isHTTPS(ctx),
 		Need:     op.need,
 	})
 }
@@ -180,7 +203,7 @@ func (s *Server) getBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
 		return s.serve(ctx, p, azureRules, own)
 	}
 	if until, ok := r.token.End(); ok && r.token.Signature != "" {
-		s.grants.add(ctx, until, read)
+		s.grants.add(ctx, r.secrets, until, read)
 	}
 	return read(ctx)
 }
@@ -196,17 +219,4 @@ func (s *Server) openBlob(name string) (*picture, error) {
 		}
 	}
 	return p, err
-}
-
-// ParseResource tells what the path of a picture URL points at, as blob does: for
-// who explains a link without a request.
-func ParseResource(rawPath, host, account string) (sign.Resource, error) {
-	a, err := parseAddress(rawPath, host, account)
-	return sign.Resource{Account: account, Container: a.container, Blob: a.blob}, err
-}
-
-// IsLink says whether a path is that of a FastDFS-style link.
-func IsLink(path string) bool {
-	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return isGroup(first)
 }

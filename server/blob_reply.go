@@ -58,6 +58,8 @@ var blobCodes = []blobCode{
 	{sign.ErrProtocol, 403, "AuthorizationProtocolMismatch", "This request is not authorized to perform this operation using this protocol."},
 	{sign.ErrPermission, 403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission."},
 	{errOverwrite, 403, "UnauthorizedBlobOverwrite", "This request is not authorized to perform blob overwrites."},
+	{errQuota, 403, "InsufficientAccountPermissions", "The account being accessed does not have sufficient permissions to execute this operation."},
+	{errDisabled, 403, "AccountIsDisabled", "The specified account is disabled."},
 	{errOrigin, 403, "CorsPreflightFailure", "CORS not enabled or no matching rule found for this request."},
 	{store.ErrNotFound, 404, "BlobNotFound", "The specified blob does not exist."},
 	{errVerb, 405, "UnsupportedHttpVerb", "The resource doesn't support the specified HTTP verb."},
@@ -142,9 +144,9 @@ func (s *Server) blobReply(ctx *fasthttp.RequestCtx) {
 	s.blobs.count(ctx)
 }
 
-// Answer says how the server answers the GET of a link, of kind "sas" or "fastdfs",
+// answerTo says how the server answers the GET of a link, of kind "sas" or "fastdfs",
 // that fails with err; nil: it does not.
-func Answer(kind string, err error) string {
+func answerTo(kind string, err error) string {
 	switch {
 	case err == nil:
 		return "200 OK"

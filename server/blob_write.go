@@ -99,7 +99,7 @@ func (u *incoming) sum(ctx *fasthttp.RequestCtx, names ...string) (sum md5Sum, e
 
 // newObject is the object that a PUT would make, with what its headers say.
 func (s *Server) newObject(ctx *fasthttp.RequestCtx, r blobRequest) (store.Object, error) {
-	o := store.Object{Name: r.name(), Owner: s.owner(r.container)}
+	o := store.Object{Name: r.name(), Owner: r.app.Key}
 	return o, errors.Join(checkName(r.blob), refuseUnsupported(ctx), setObjectProperties(ctx, &o), setObjectMetadata(ctx, &o))
 }
 
@@ -167,15 +167,25 @@ func (s *Server) create(ctx *fasthttp.RequestCtx, r blobRequest, blob store.Item
 	if err := mayCreate(s.cfg.Pictures); err != nil {
 		return store.Object{}, err
 	}
+	var size int64
+	inspect := blob.Inspect
+	blob.Inspect = func(o *store.Object, bytes io.ReadSeeker) error {
+		size = o.Size
+		return inspect(o, bytes)
+	}
 	objs, err := s.cfg.Pictures.Apply(store.Change{
 		Put: append([]store.Item{blob}, more...),
 		Decide: func(now store.View, ch *store.Change) error {
-			return errors.Join(mayCreate(now), replace(now, ch, blob.Name))
+			if err := errors.Join(mayCreate(now), replace(now, ch, blob.Name)); err != nil {
+				return err
+			}
+			return withinQuota(now, s.cfg.Cache, r.app, size, 1, append(slices.Clone(ch.Delete), blob.Name)...)
 		},
 	})
 	if err != nil {
 		return store.Object{}, err
 	}
+	s.audit(ctx, Event{Event: "upload", App: r.app.Key, Name: blob.Name, Bytes: size})
 	written(ctx, objs[0])
 	ctx.SetStatusCode(fasthttp.StatusCreated)
 	return objs[0], nil
@@ -229,10 +239,15 @@ func (s *Server) putBlock(ctx *fasthttp.RequestCtx, r blobRequest) error {
 	if err != nil {
 		return err
 	}
-	objs, err := s.cfg.Pictures.Apply(store.Change{Put: []store.Item{{
-		Object: store.Object{Name: blockName(r.name(), raw), Expires: s.cfg.Now().Add(blockTTL)},
+	var size int64
+	name := blockName(r.name(), raw)
+	objs, err := s.cfg.Pictures.Apply(store.Change{Decide: func(now store.View, _ *store.Change) error {
+		return withinQuota(now, s.cfg.Cache, r.app, size, 1, name)
+	}, Put: []store.Item{{
+		Object: store.Object{Name: name, Owner: r.app.Key, Expires: s.cfg.Now().Add(blockTTL)},
 		Body:   in,
 		Inspect: func(o *store.Object, _ io.ReadSeeker) (err error) {
+			size = o.Size
 			o.MD5, err = in.sum(ctx, contentMD5)
 			return err
 		},
@@ -315,6 +330,7 @@ func (s *Server) deleteBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
 	if err != nil {
 		return missing(ctx, err)
 	}
+	s.audit(ctx, Event{Event: "delete", App: r.app.Key, Name: r.name()})
 	ctx.SetStatusCode(fasthttp.StatusAccepted)
 	return nil
 }

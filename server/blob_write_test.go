@@ -494,7 +494,7 @@ func TestABlobIsOfWhenItWasComplete(t *testing.T) {
 }
 
 func TestTokensOfBothAccountKeysVerify(t *testing.T) {
-	s := newTestServer(t, func(c *Config) { c.AccountKeys = [][]byte{[]byte("a new key"), []byte(accountKey)} })
+	s := newTestServer(t, func(c *Config) { c.Secrets = withKeys([]byte("a new key"), []byte(accountKey)) })
 	s.seed("a", "x")
 	if got := s.read("a"); got != "x" {
 		t.Errorf("a token of the previous key: %q", got)
@@ -506,7 +506,7 @@ func TestTokensOfBothAccountKeysVerify(t *testing.T) {
 	}) != nil {
 		t.Errorf("a new token is not of the new key: %v", err)
 	}
-	s = newTestServer(t, func(c *Config) { c.AccountKeys = [][]byte{[]byte("a new key")} })
+	s = newTestServer(t, func(c *Config) { c.Secrets = withKeys([]byte("a new key")) })
 	s.put(store.Item{Object: store.Object{Name: seedContainer + "/a"}, Body: strings.NewReader("x")})
 	if got := s.read("a"); got != "AuthenticationFailed" {
 		t.Errorf("a token of a key that is gone: %q", got)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,34 +15,61 @@ import (
 	"tintype/thumb"
 )
 
-// Apps knows the applications; *store.Registry is one. A change is seen by the
-// next request.
+// Apps knows the applications, and changes them as *store.Registry does. A change is seen
+// by the next request.
 type Apps interface {
 	// App returns an application by its key; store.ErrApp if there is none.
 	App(key string) (store.App, error)
 	// Apps returns all of them.
 	Apps() []store.App
+
+	// The others change applications of the registry: ErrFixedApp for those that were given
+	// to the server, which have no time at which they were Created.
+	AddApp(key, secret string, now time.Time) (store.App, error)
+	ChangeApp(key string, change func(*store.App) error) (store.App, error)
+	RotateApp(key string) (store.App, error)
+	DropPrevious(key string) error
+	RemoveApp(key string) error
 }
 
+// Secrets are what links and admin tokens are signed with and checked against. They are
+// never changed in place.
+type Secrets struct {
+	// AccountKeys verify SAS tokens; the first signs. There is one at least, and none is empty.
+	AccountKeys [][]byte
+	// TokenSecret makes FastDFS-style links carry and require a token; empty: they don't.
+	TokenSecret string
+	// AdminKeys verify admin tokens, and sessions of the console; the first signs. Without one nobody can sign in.
+	AdminKeys [][]byte
+}
+
+// Fixed returns secrets that never change, for Config.
+func (s Secrets) Fixed() func() *Secrets { return func() *Secrets { return &s } }
+
 // Config is every choice that an operator has. Apps, Pictures, Cache, PublicURL,
-// Account and AccountKeys are required; for the rest zero means the default.
+// Account and Secrets are required; for the rest zero means the default.
 type Config struct {
 	Apps     Apps
 	Pictures store.Store // durable tier
 	Cache    store.Store // time-limited tier
 
+	// TLS has the certificate of the listener, and protocols to negotiate besides HTTP/1.1; nil: it speaks plain HTTP.
+	TLS *tls.Config
+	// TrustedProxies are the peers that are believed what X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host tell
+	// of the client; none: nobody is.
+	TrustedProxies []netip.Prefix
+
 	// PublicURL is what handed-out URLs begin with, without a slash at its end.
 	PublicURL string
 	// Account is the storage account's name inside SAS tokens.
 	Account string
-	// AccountKeys verify SAS tokens; the first signs.
-	AccountKeys [][]byte
+	// Secrets returns the secrets of links, at the same address until there are others. The
+	// next request sees those: a link that was checked with the ones before is checked again.
+	Secrets func() *Secrets
 	// RegisteredAccounts makes QStorage refuse accounts that are not registered
 	// with the application.
 	RegisteredAccounts bool
-	// TokenSecret makes FastDFS-style links carry and require a token; empty: they don't.
-	TokenSecret string
-	// TokenTTL is the age limit of such tokens; default 900 s.
+	// TokenTTL is the age limit of the tokens of FastDFS-style links; default 900 s.
 	TokenTTL time.Duration
 	// StrictSign accepts only dfsapi signs that cover isStorage and cacheTime.
 	StrictSign bool
@@ -74,8 +102,13 @@ type Config struct {
 	// SourceIP is the address inside FastDFS-style ids; default 127.0.0.1. It is
 	// IPv4 and does not end in 0, which FastDFS would read as a storage's number.
 	SourceIP netip.Addr
-	// SetupToken opens the console once within SetupTTL; empty: no console session.
-	SetupToken string
+	// Data is the directory of both stores, for backup, restore and free space; nil: there is none of these.
+	Data *store.Data
+	// Audit keeps who did what; nil: nobody does.
+	Audit *store.AuditLog
+	// Restart is called when a backup has been restored beside the data directory: the server is to be stopped, and started on
+	// what was restored. nil: no backup is taken.
+	Restart func()
 	// Version is told by the console and the metrics.
 	Version string
 
@@ -89,7 +122,7 @@ const MinDecodeMemory = 32 << 20
 // ours are the first path segments of what is for the operator: no other origin
 // is let near them. reserved are those and the ones of the APIs: no containers.
 var (
-	ours     = []string{"console", "api", "healthz", "readyz", "metrics"}
+	ours     = []string{"console", "api", "docs", "openapi.json", "healthz", "readyz", "metrics"}
 	reserved = func() map[string]bool {
 		all := make(map[string]bool)
 		for _, name := range append([]string{"picture", "sastoken", "portrait", "dfsapi", "qstorage"}, ours...) {

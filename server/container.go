@@ -16,10 +16,6 @@ var (
 // trashPrefix comes before the container of a deleted picture.
 const trashPrefix = "delete-"
 
-// TrashName returns where a picture of that name goes when it is deleted, unless
-// an earlier one of the name lies there.
-func TrashName(name string) string { return trashPrefix + name }
-
 // CheckContainer returns nil if name can be a container: blob.md section 3.
 func CheckContainer(name string) error {
 	if n := utf8.RuneCountInString(name); n < 3 || n > 63 {
@@ -69,9 +65,9 @@ func ownerOf(apps Apps, container string) string {
 	return owner
 }
 
-// IsPublic says whether a container is read without a token: that of the portraits
+// isPublic says whether a container is read without a token: that of the portraits
 // of one of apps.
-func IsPublic(apps Apps, container string) bool {
+func isPublic(apps Apps, container string) bool {
 	owner := ownerOf(apps, container)
 	return owner != "" && container == portraitContainer(owner)
 }

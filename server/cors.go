@@ -2,13 +2,16 @@ package server
 
 import (
 	"errors"
+	"net/url"
 	"regexp"
 	"slices"
 
 	"github.com/valyala/fasthttp"
+
+	"tintype/store"
 )
 
-// errOrigin is returned for a preflight from an origin that is not allowed.
+// errOrigin is returned for a preflight, or a call of an application, from an origin that is not allowed.
 var errOrigin = errors.New("origin is not allowed")
 
 const (
@@ -49,18 +52,47 @@ func (s *Server) cors(h fasthttp.RequestHandler) fasthttp.RequestHandler {
 	}
 }
 
+// isOriginOfApp says whether an application has an origin of its own list. Which one is asked
+// for is known later: see checkOrigin.
+func (s *Server) isOriginOfApp(origin string) bool {
+	return slices.ContainsFunc(s.cfg.Apps.Apps(), func(app store.App) bool { return slices.Contains(app.Origins, origin) })
+}
+
+// haveOrigins says whether an application has a list of its own.
+func (s *Server) haveOrigins() bool {
+	return slices.ContainsFunc(s.cfg.Apps.Apps(), func(app store.App) bool { return len(app.Origins) > 0 })
+}
+
+// checkOrigin returns errOrigin for a page of an origin that app's list does not have. Without a
+// list, those of --cors may call for it.
+func checkOrigin(ctx *fasthttp.RequestCtx, app store.App) error {
+	if len(app.Origins) == 0 {
+		return nil
+	}
+	origin := string(ctx.Request.Header.Peek(fasthttp.HeaderOrigin))
+	if origin == "" || slices.Contains(app.Origins, origin) {
+		return nil
+	}
+	return errOrigin
+}
+
+// IsOrigin says whether a text is an origin as browsers send it: https://example.com.
+func IsOrigin(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && u.Scheme+"://"+u.Host == text
+}
+
 // allowOrigin names the request's origin in the answer if it is allowed.
 func (s *Server) allowOrigin(ctx *fasthttp.RequestCtx) bool {
 	r := &ctx.Response.Header
-	if len(s.cfg.CORS) > 0 { // without an Origin too: a cache may keep the answer
-		r.SetCanonical([]byte(fasthttp.HeaderVary), []byte("Origin"))
-	}
+	// without an Origin too: a cache may keep the answer; and without --cors, as applications have origins of their own
+	r.SetCanonical([]byte(fasthttp.HeaderVary), []byte("Origin"))
 	origin := string(ctx.Request.Header.PeekCanonical([]byte(fasthttp.HeaderOrigin)))
 	if origin == "" {
 		return false
 	}
 	anyOrigin := slices.Contains(s.cfg.CORS, "*")
-	if !anyOrigin && !slices.Contains(s.cfg.CORS, origin) {
+	if !anyOrigin && !slices.Contains(s.cfg.CORS, origin) && !s.isOriginOfApp(origin) {
 		return false
 	}
 	r.Set(fasthttp.HeaderAccessControlAllowOrigin, origin)

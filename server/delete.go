@@ -27,8 +27,10 @@ func (s *Server) deletePicture(ctx *fasthttp.RequestCtx) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	var taken map[string]bool
+	var pictures []string
 	_, err = s.cfg.Pictures.Apply(store.Change{Decide: func(now store.View, ch *store.Change) error {
-		taken := make(map[string]bool)
+		taken, pictures = make(map[string]bool), nil
 		for _, u := range urls {
 			name, err := s.namedBy(c, u)
 			if err != nil {
@@ -41,26 +43,38 @@ func (s *Server) deletePicture(ctx *fasthttp.RequestCtx) (any, error) {
 			if err := errors.Join(err, s.toTrash(now, ch, names)); err != nil {
 				return err
 			}
-			for _, name := range names {
-				taken[name] = true
+			for _, member := range names {
+				taken[member] = true
+				if v, ok := parseVariant(member); ok && v.suffix == original {
+					name = member
+				}
 			}
+			pictures = append(pictures, name)
 		}
 		return nil
 	}})
 	if errors.Is(err, store.ErrNotFound) {
 		err = errNoPicture
 	}
-	return "", err
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range pictures {
+		s.audit(ctx, Event{Event: "delete", App: c.app.Key, Name: name})
+	}
+	return "", nil
 }
 
 // toTrash adds to ch what deletes the variants of one picture softly:
 // container/folder/file becomes delete-container/folder/file. Where an earlier
-// picture of that name lies in the trash, the folder gets a suffix of its own.
+// picture of that name lies in the trash, the folder gets a suffix of its own, and one
+// that looks as if it had one gets another, which a restore takes away.
 func (s *Server) toTrash(now store.View, ch *store.Change, names []string) error {
 	at, suffix := s.cfg.Now(), ""
 	for _, name := range names {
+		dir, _, _ := cutLast(name, "/")
 		_, err := now.Stat(trashPrefix + name)
-		if err == nil {
+		if err == nil || again.MatchString(dir) {
 			suffix = "." + s.folders.next(at)
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return err
@@ -71,7 +85,7 @@ func (s *Server) toTrash(now store.View, ch *store.Change, names []string) error
 			return err
 		}
 		dir, file, _ := cutLast(name, "/")
-		if suffix != "" && !strings.Contains(dir, "/") { // no folder, and a container has no dots
+		if suffix != "" && (!strings.Contains(dir, "/") || strings.HasSuffix(dir, "/")) { // no folder, and a container has no dots
 			dir += "/"
 		}
 		ch.Edit = append(ch.Edit, store.Edit{Name: name, Do: func(o *store.Object) error {

@@ -69,12 +69,13 @@ func (s *Server) saveImage(ctx *fasthttp.RequestCtx) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.audit(ctx, Event{Event: "upload", App: obj.Owner, Name: obj.Name, Bytes: obj.Size})
 	return saved{s.linkURL(obj), obj.ID, strconv.FormatInt(obj.Size, 10)}, nil
 }
 
 // saveRequest is what saveImage was asked, verified.
 type saveRequest struct {
-	appKey  string
+	app     store.App
 	durable bool
 	expires time.Time // zero: never
 }
@@ -89,13 +90,13 @@ func (s *Server) verifySaveImage(ctx *fasthttp.RequestCtx, f form) (saveRequest,
 		return saveRequest{}, errAppKey
 	}
 	app, err := s.cfg.Apps.App(p.appKey)
-	if err != nil {
+	if err != nil || app.Disabled {
 		return saveRequest{}, errNoApp
 	}
 	if !s.dfsapiSigned(app, p, f.cut) {
 		return saveRequest{}, errSign
 	}
-	if err := s.callers.take(app.Key, s.cfg.Now()); err != nil {
+	if err := errors.Join(checkOrigin(ctx, app), s.callers.take(app.Key, s.cfg.Now())); err != nil {
 		return saveRequest{}, err
 	}
 	length, err := strconv.ParseUint(p.length, 10, 63)
@@ -105,7 +106,7 @@ func (s *Server) verifySaveImage(ctx *fasthttp.RequestCtx, f form) (saveRequest,
 	case f.fileSize >= s.cfg.MaxUpload: // "小于8M"
 		return saveRequest{}, errTooLarge
 	}
-	req := saveRequest{appKey: p.appKey}
+	req := saveRequest{app: app}
 	switch strings.ToLower(p.isStorage) {
 	case "true":
 		req.durable = true
@@ -205,9 +206,11 @@ func (s *Server) putLink(req saveRequest, pic thumb.Picture, data []byte) (store
 	var err error
 	for range 10 {
 		var objs []store.Object
-		objs, err = tier.Apply(store.Change{Put: []store.Item{{
+		objs, err = tier.Apply(store.Change{Decide: func(now store.View, _ *store.Change) error {
+			return withinQuota(now, s.otherTier(tier), req.app, int64(len(data)), 1)
+		}, Put: []store.Item{{
 			Object: store.Object{
-				ID: newFileID(), Owner: req.appKey, MediaType: pic.Format.MediaType(),
+				ID: newFileID(), Owner: req.app.Key, MediaType: pic.Format.MediaType(),
 				Width: pic.Width, Height: pic.Height, Created: now, Expires: req.expires,
 			},
 			Body: bytes.NewReader(data), New: true,
@@ -244,7 +247,8 @@ func newFileID() string {
 // need one. A token for a picture that expires lives as long as the picture.
 func (s *Server) linkURL(o store.Object) string {
 	url := s.cfg.PublicURL + "/" + o.Name
-	if s.cfg.TokenSecret == "" {
+	secret := s.cfg.Secrets().TokenSecret
+	if secret == "" {
 		return url
 	}
 	ts := s.cfg.Now().Unix()
@@ -252,5 +256,5 @@ func (s *Server) linkURL(o store.Object) string {
 		ts = o.Expires.Add(-s.cfg.TokenTTL).Unix()
 	}
 	_, path, _ := strings.Cut(o.Name, "/")
-	return fmt.Sprintf("%s?token=%s&ts=%d", url, sign.FastDFSToken(path, s.cfg.TokenSecret, ts), ts)
+	return fmt.Sprintf("%s?token=%s&ts=%d", url, sign.FastDFSToken(path, secret, ts), ts)
 }

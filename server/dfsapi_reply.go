@@ -24,6 +24,7 @@ var dfsapiCodes = []struct {
 	{errDuplicate, "ME01023", "parameters is error"},
 	{errAppKey, "ME01023", "parameters is error"},
 	{errNoApp, "ME01002", "appKey error"},
+	{errOrigin, "ME01002", "appKey error"},
 	{errSign, "ME01019", "sign is not match"},
 	{errLength, "ME01023", "parameters is error"},
 	{errTooLarge, "ME01023", "parameters is error"},
@@ -33,6 +34,7 @@ var dfsapiCodes = []struct {
 	{thumb.ErrUnsupported, "ME24601", "image format error!"},
 	{thumb.ErrDamaged, "ME24601", "image format error!"},
 	{thumb.ErrTooLarge, "ME01023", "parameters is error"},
+	{errQuota, "ME24700", "save file to dfs failed!"},
 	{errRate, "ME24700", "save file to dfs failed!"},
 	{errBusy, "ME24700", "save file to dfs failed!"},
 }

@@ -254,7 +254,7 @@ func TestAnOverLimitUploadIsToldSo(t *testing.T) {
 }
 
 func TestLinksAskForTheirToken(t *testing.T) {
-	s := newTestServer(t, func(c *Config) { c.TokenSecret = "link secret" })
+	s := newTestServer(t, withLinkSecret)
 	url := field0(t, s.save(saveParts(testPicture(t, "landscape_1.jpg"))...), "url")
 	bare, query, _ := strings.Cut(url, "?")
 	mustBe := func(want int, url string) {

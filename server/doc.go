@@ -15,6 +15,7 @@
 //
 // and a read through
 //
+//	proxies.go     for whom does a trusted proxy ask
 //	grant.go       was this very link checked before, and holds it still
 //	blob.go        /{container}/{folder}/{file}: address, token, then the operation;
 //	               here the object, or a variant that is made of it (variant.go)
@@ -34,6 +35,17 @@
 //	blob_headers.go  what a blob is told with: properties, metadata, MD5
 //	conditions.go  If-Match and the others, for reads and for writes
 //
+// The console (package web) and the shell commands are clients of the native API,
+// which openapi.json describes:
+//
+//	api.go         its operations, their answers, the table of errors
+//	session.go     who may: an admin token, as a bearer or in the console's cookie
+//	api_find.go    lists: pages with a cursor, each of which looks at so much and no more
+//	api_*.go       pictures, trash, applications, links, backup
+//	explain.go     why a link works or not
+//	audit.go       who did what, when and from where: one line for each event
+//	quota.go       what an application may have, decided with the change itself
+//
 // A body goes into the store as it arrives, so that memory does not grow with it.
 // Staged blocks are objects like others, under names that no path can say, with a
 // time of 7 days. Conditions of a write are looked at twice: before the body, so
@@ -42,6 +54,8 @@
 // A picture is an original, {folder}/{folder}_full.{ext}, with the variants made of
 // it beside: by an upload at once, otherwise on the first request. They go into the
 // trash together, and a replaced original takes those that were made of it along.
+//
+// docs.go serves the documentation that package web holds, rendered once.
 //
 // # What is promised
 //

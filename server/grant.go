@@ -19,6 +19,7 @@ type grants struct {
 
 type grant struct {
 	uri, host string    // as they were sent
+	secrets   *Secrets  // it was checked with
 	until     time.Time // the last moment; zero: for good
 	read      func(*fasthttp.RequestCtx) error
 }
@@ -45,20 +46,20 @@ func (g *grants) key(ctx *fasthttp.RequestCtx) uint64 {
 	return maphash.Bytes(g.seed, ctx.Request.Header.RequestURI())
 }
 
-// find returns what reads for a GET or HEAD; nil if its link has to be checked.
-func (g *grants) find(ctx *fasthttp.RequestCtx, now time.Time) func(*fasthttp.RequestCtx) error {
+// find returns what reads for a GET or HEAD; nil if its link has to be checked, with secrets.
+func (g *grants) find(ctx *fasthttp.RequestCtx, secrets *Secrets, now time.Time) func(*fasthttp.RequestCtx) error {
 	if !ctx.IsGet() && !ctx.IsHead() {
 		return nil
 	}
 	l, ok := g.links.Get(g.key(ctx))
-	if !ok || l.uri != string(ctx.Request.Header.RequestURI()) || l.host != string(ctx.Host()) || !l.until.IsZero() && now.After(l.until) {
+	if !ok || l.secrets != secrets || l.uri != string(ctx.Request.Header.RequestURI()) || l.host != string(ctx.Host()) || !l.until.IsZero() && now.After(l.until) {
 		return nil
 	}
 	return l.read
 }
 
-// add keeps what reads for the link of ctx.
-func (g *grants) add(ctx *fasthttp.RequestCtx, until time.Time, read func(*fasthttp.RequestCtx) error) {
-	l := &grant{string(ctx.Request.Header.RequestURI()), string(ctx.Host()), until, read}
+// add keeps what reads for the link of ctx, which was checked with secrets.
+func (g *grants) add(ctx *fasthttp.RequestCtx, secrets *Secrets, until time.Time, read func(*fasthttp.RequestCtx) error) {
+	l := &grant{string(ctx.Request.Header.RequestURI()), string(ctx.Host()), secrets, until, read}
 	g.links.Set(g.key(ctx), l, int64(2*len(l.uri)+len(l.host)+700))
 }

@@ -74,15 +74,16 @@ func (s *Server) link(ctx *fasthttp.RequestCtx) error {
 	if !ctx.IsGet() && !ctx.IsHead() {
 		return errVerb
 	}
-	if read := s.grants.find(ctx, s.cfg.Now()); read != nil {
+	secrets := s.cfg.Secrets()
+	if read := s.grants.find(ctx, secrets, s.cfg.Now()); read != nil {
 		return read(ctx)
 	}
 	// none of its characters needs escaping, so a path with any is not canonical
 	path := strings.TrimPrefix(string(ctx.URI().PathOriginal()), "/")
 	var until time.Time
-	if s.cfg.TokenSecret != "" {
+	if secrets.TokenSecret != "" {
 		var err error
-		if until, err = s.checkLinkToken(ctx, path); err != nil {
+		if until, err = s.checkLinkToken(ctx, secrets.TokenSecret, path); err != nil {
 			return err
 		}
 	}
@@ -105,12 +106,12 @@ func (s *Server) link(ctx *fasthttp.RequestCtx) error {
 		}
 		return s.serve(ctx, p, nginxRules, own)
 	}
-	s.grants.add(ctx, until, read)
+	s.grants.add(ctx, secrets, until, read)
 	return read(ctx)
 }
 
 // checkLinkToken returns when the token of a link ends.
-func (s *Server) checkLinkToken(ctx *fasthttp.RequestCtx, path string) (until time.Time, err error) {
+func (s *Server) checkLinkToken(ctx *fasthttp.RequestCtx, secret, path string) (until time.Time, err error) {
 	token, err1 := query(ctx, "token")
 	ts, err2 := query(ctx, "ts")
 	if err := errors.Join(err1, err2); err != nil {
@@ -120,7 +121,7 @@ func (s *Server) checkLinkToken(ctx *fasthttp.RequestCtx, path string) (until ti
 		return time.Time{}, errToken
 	}
 	_, signed, _ := strings.Cut(path, "/")
-	err = sign.VerifyFastDFSToken(signed, s.cfg.TokenSecret, token, ts, s.cfg.TokenTTL, s.cfg.Now())
+	err = sign.VerifyFastDFSToken(signed, secret, token, ts, s.cfg.TokenTTL, s.cfg.Now())
 	return sign.FastDFSTokenEnd(ts, s.cfg.TokenTTL), err
 }
 

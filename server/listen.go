@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -16,11 +17,12 @@ const spareFiles = 128
 // closed more than once.
 type patientListener struct {
 	net.Listener
+	tls   *tls.Config // nil: plain HTTP
 	close func() error
 }
 
-func newPatientListener(ln net.Listener) patientListener {
-	return patientListener{ln, sync.OnceValue(ln.Close)}
+func newPatientListener(ln net.Listener, secure *tls.Config) patientListener {
+	return patientListener{ln, secure, sync.OnceValue(ln.Close)}
 }
 
 func (l patientListener) Close() error { return l.close() }
@@ -30,7 +32,11 @@ func (l patientListener) Accept() (net.Conn, error) {
 		conn, err := l.Listener.Accept()
 		if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) &&
 			!errors.Is(err, syscall.ENOBUFS) && !errors.Is(err, syscall.ENOMEM) {
-			if tcp, ok := conn.(*net.TCPConn); ok {
+			tcp, ok := conn.(*net.TCPConn)
+			switch {
+			case err == nil && l.tls != nil:
+				return secureConn{tls.Server(conn, l.tls)}, nil
+			case ok:
 				return newConn(tcp), nil
 			}
 			return conn, err

@@ -26,7 +26,7 @@ func (l *poorListener) Accept() (net.Conn, error) {
 
 func TestAcceptOutlastsAWantOfDescriptors(t *testing.T) {
 	l := &poorListener{errs: []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}}
-	if _, err := newPatientListener(l).Accept(); !errors.Is(err, net.ErrClosed) || len(l.errs) > 0 {
+	if _, err := newPatientListener(l, nil).Accept(); !errors.Is(err, net.ErrClosed) || len(l.errs) > 0 {
 		t.Errorf("Accept: %v, %d errors left", err, len(l.errs))
 	}
 }

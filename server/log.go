@@ -28,6 +28,7 @@ const refusal = "refusal"
 // logged in full and told to nobody else.
 func (s *Server) refused(ctx *fasthttp.RequestCtx, err error, known bool) {
 	if known {
+		s.auditRefused(ctx, err)
 		ctx.SetUserValue(refusal, err.Error())
 		return
 	}
@@ -167,15 +168,21 @@ func (s *Server) healthz(ctx *fasthttp.RequestCtx) {
 // nor after a store has gone read-only.
 func (s *Server) readyz(ctx *fasthttp.RequestCtx) {
 	ctx.SetContentType("text/plain; charset=utf-8")
-	err := errors.Join(s.cfg.Pictures.Ready(), s.cfg.Cache.Ready())
+	if err := s.notReady(); err != nil {
+		ctx.SetStatusCode(fasthttp.StatusServiceUnavailable)
+		ctx.SetBodyString(err.Error() + "\n")
+		return
+	}
+	ctx.SetBodyString("ok\n")
+}
+
+// notReady says why uploads are not taken; nil if they are.
+func (s *Server) notReady() error {
 	switch {
 	case !s.ready.Load():
-		ctx.SetStatusCode(fasthttp.StatusServiceUnavailable)
-		ctx.SetBodyString("draining\n")
-	case err != nil:
-		ctx.SetStatusCode(fasthttp.StatusServiceUnavailable)
-		ctx.SetBodyString("read-only\n")
-	default:
-		ctx.SetBodyString("ok\n")
+		return errors.New("draining")
+	case errors.Join(s.cfg.Pictures.Ready(), s.cfg.Cache.Ready()) != nil:
+		return errors.New("read-only")
 	}
+	return nil
 }

@@ -44,10 +44,11 @@ func (s *Server) putPortrait(ctx *fasthttp.RequestCtx) (any, error) {
 		return nil, err
 	}
 	account := c.values["account"]
-	objs, err := s.putVariants(c, container, account, account, false, variants)
+	objs, err := s.putVariants(c.app, container, account, account, false, variants)
 	if err != nil {
 		return nil, err
 	}
+	s.audit(ctx, Event{Event: "upload", App: c.app.Key, Name: objs[0].Name, Bytes: objs[0].Size})
 	return s.uploadContent(container, "", objs), nil
 }
 
@@ -68,6 +69,9 @@ func (s *Server) deletePortrait(ctx *fasthttp.RequestCtx) (any, error) {
 	}})
 	if errors.Is(err, store.ErrNotFound) {
 		err = errNoPicture
+	}
+	if err == nil {
+		s.audit(ctx, Event{Event: "delete", App: c.app.Key, Name: container + "/" + account})
 	}
 	return "", err
 }

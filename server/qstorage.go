@@ -77,7 +77,10 @@ func (s *Server) qcall(ctx *fasthttp.RequestCtx, extra []value, check func(map[s
 			return c, fmt.Errorf("%w: %s", errFieldLong, v.name)
 		}
 	}
-	return c, s.authenticate(&c)
+	if err := s.authenticate(&c); err != nil {
+		return c, err
+	}
+	return c, checkOrigin(ctx, c.app)
 }
 
 // collect reads the values: first all that must be there, then how they look.
@@ -112,7 +115,7 @@ func (c *call) collect(ctx *fasthttp.RequestCtx, values []value) error {
 // authenticate finds the application before anything is compared, then looks at
 // signature, time and account.
 func (s *Server) authenticate(c *call) (err error) {
-	if c.app, err = s.cfg.Apps.App(c.values["app-key"]); err != nil {
+	if c.app, err = s.cfg.Apps.App(c.values["app-key"]); err != nil || c.app.Disabled {
 		return errUnknownApp
 	}
 	at := c.values["signature-time"]

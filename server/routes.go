@@ -50,9 +50,12 @@ func (s *Server) routes() fasthttp.RequestHandler {
 		r.GET(path, h)
 		r.HEAD(path, h)
 	}
-	s.consoleRoutes(r)
+	s.routeConsole(r)
+	s.routeAPI(r)
+	s.routeDocs(r)
 
 	r.NotFound = s.unrouted(r)
+	r.MethodNotAllowed = s.wrongMethod
 	return r.Handler
 }
 
@@ -66,12 +69,27 @@ func (s *Server) unrouted(r *router.Router) fasthttp.RequestHandler {
 			api(ctx)
 			return
 		}
-		if first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); slices.Contains(ours, first) {
+		switch first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); {
+		case first == "api":
+			drain(ctx)
+			s.apiError(ctx, errNoOperation)
+		case slices.Contains(ours, first):
 			ctx.SetStatusCode(fasthttp.StatusNotFound)
-			return
+		default:
+			s.pictures(ctx)
 		}
-		s.pictures(ctx)
 	}
+}
+
+// wrongMethod answers what a route has under another method. The router has set Allow.
+func (s *Server) wrongMethod(ctx *fasthttp.RequestCtx) {
+	if string(firstSegment(ctx)) == "api" {
+		drain(ctx)
+		s.apiError(ctx, errVerb)
+		return
+	}
+	ctx.SetStatusCode(fasthttp.StatusMethodNotAllowed)
+	ctx.SetBodyString(fasthttp.StatusMessage(fasthttp.StatusMethodNotAllowed))
 }
 
 func (s *Server) preflight(r *router.Router, paths ...string) {
@@ -114,7 +132,11 @@ func isVersion(segment []byte) bool {
 
 // handle is the first and last that sees a request.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	if !isFramed(ctx) {
+	framed := isFramed(ctx)
+	if len(s.cfg.TrustedProxies) > 0 {
+		s.forwarded(ctx)
+	}
+	if !framed {
 		s.badRequest(ctx, errFraming)
 		s.refused(ctx, errFraming, true)
 		s.logged(ctx)
@@ -126,14 +148,17 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		guard(ctx)
 		ctx.SetStatusCode(fasthttp.StatusInternalServerError)
 	}
-	if n := sent(ctx); n > int(bodyRate*writeTimeout/time.Second) && !ctx.Response.SkipBody {
+	n := sent(ctx)
+	s.history.answered(ctx.Response.StatusCode(), n)
+	if n > int(bodyRate*writeTimeout/time.Second) && !ctx.Response.SkipBody {
 		ctx.SetWriteDeadline(time.Now().Add(writeTimeout + time.Duration(n/bodyRate)*time.Second)) // if it fails, so will the answer
 	}
 	s.logged(ctx)
 }
 
 // guard sets the headers that keep an uploaded file from acting as a page of this
-// server, on every answer. The console replaces the policy with its own.
+// server, on every answer. The console and the documentation replace the policy with
+// their own.
 func guard(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
 	h.SetCanonical([]byte("X-Content-Type-Options"), []byte("nosniff"))

@@ -38,6 +38,7 @@ func (s *Server) sasToken(ctx *fasthttp.RequestCtx) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.audit(ctx, Event{Event: "token", App: c.app.Key, Name: strings.TrimSuffix(req.container+"/"+req.blob, "/")})
 	return fields{{"target", c.values["target"]}, {"sas_token", token}}, nil
 }
 
@@ -85,7 +86,7 @@ func (s *Server) parseTokenRequest(resource string, v map[string]string) (tokenR
 
 // token signs a SAS query with the current account key.
 func (s *Server) token(container, blob, permissions string, start, expiry time.Time) (string, error) {
-	t, err := sign.Issue(s.cfg.AccountKeys[0],
+	t, err := sign.Issue(s.cfg.Secrets().AccountKeys[0],
 		sign.Resource{Account: s.cfg.Account, Container: container, Blob: blob},
 		sign.Token{Start: sign.FormatTime(start), Expiry: sign.FormatTime(expiry), Permissions: permissions})
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/valyala/fasthttp"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
 
 	"tintype/thumb"
 )
@@ -65,7 +66,12 @@ type Server struct {
 	set                 *metrics.Set
 	blobs, links, gains statusCounters
 	ready               atomic.Bool
-	console             console
+	restoring           atomic.Bool
+	sessions            sessions
+	thumbs              *thumbnails
+	history             history
+	forged              *rate.Limiter // failed signatures that are kept
+	started             time.Time
 	starting            sync.Mutex // held to begin a sweep or to end them all
 	sweeping            sync.WaitGroup
 	stopped             context.Context // ends with Shutdown
@@ -78,10 +84,11 @@ func New(cfg Config) (*Server, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case len(cfg.AccountKeys) == 0 || slices.ContainsFunc(cfg.AccountKeys, func(k []byte) bool { return len(k) == 0 }):
+	case cfg.Apps == nil || cfg.Secrets == nil || cfg.Pictures == nil || cfg.Cache == nil:
+		return nil, errors.New("applications, secrets and both stores are required")
+	}
+	if keys := cfg.Secrets().AccountKeys; len(keys) == 0 || slices.ContainsFunc(keys, func(k []byte) bool { return len(k) == 0 }) {
 		return nil, errors.New("an account key is empty")
-	case cfg.Apps == nil || cfg.Pictures == nil || cfg.Cache == nil:
-		return nil, errors.New("applications and both stores are required")
 	}
 	s := &Server{
 		cfg:        cfg,
@@ -90,21 +97,23 @@ func New(cfg Config) (*Server, error) {
 		uploads:    newUploads(cfg.UploadMemory, cfg.MaxUpload, cfg.TempDir),
 		inspectors: make(chan struct{}, runtime.NumCPU()),
 		set:        metrics.NewSet(),
+		forged:     rate.NewLimiter(refusedEvents, 10*refusedEvents),
+		started:    cfg.Now(),
 	}
 	for api, c := range map[string]*statusCounters{"blob": &s.blobs, "link": &s.links, "gain": &s.gains} {
 		c.api, c.set = api, s.set
 	}
 	files := filesToKeep(int64(maxConnections()))
-	var err1, err2 error
+	var err1, err2, err3 error
 	s.hot, err1 = newHot(cfg.CacheSize, files)
 	s.grants, err2 = newGrants(min(cfg.CacheSize/4, maxGrants))
-	if err := errors.Join(err1, err2); err != nil {
+	s.thumbs, err3 = newThumbnails(min(cfg.CacheSize/8, thumbnailMemory))
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
 	s.addresses, s.callers = newBuckets[netip.Addr](cfg.AddressRate), newBuckets[string](cfg.AppRate)
 	s.cfg.Limits.Admit = s.admit
 	s.stopped, s.stop = context.WithCancel(context.Background())
-	s.console.setup(cfg)
 	s.http = &fasthttp.Server{
 		Name:    "tintype",
 		Handler: s.handle,
@@ -141,7 +150,7 @@ func filesToKeep(descriptors int64) int64 {
 
 // Serve answers connections of ln until Shutdown, and closes it.
 func (s *Server) Serve(ln net.Listener) error {
-	patient := newPatientListener(ln)
+	patient := newPatientListener(ln, secured(s.cfg.TLS))
 	// fasthttp forgets a Shutdown that comes before its Serve
 	forget := context.AfterFunc(s.stopped, func() { patient.Close() })
 	defer forget()
@@ -180,6 +189,7 @@ func (s *Server) sweep() {
 		case <-tick.C:
 		}
 		now := s.cfg.Now()
+		s.history.sample()
 		s.hot.prune(now)
 		_, err1 := s.cfg.Cache.Sweep(time.Time{})
 		_, err2 := s.cfg.Pictures.Sweep(now.Add(-s.cfg.TrashTTL))

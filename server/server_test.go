@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"flag"
 	"fmt"
 	"io"
@@ -137,8 +136,9 @@ func newTestServer(t testing.TB, change ...func(*Config)) *testServer {
 	}
 	cfg := Config{
 		Apps: s.data.Registry, Pictures: s.data.Pictures, Cache: s.data.Cache,
-		PublicURL: publicURL, Account: "devstoreaccount1", AccountKeys: [][]byte{[]byte(accountKey)},
+		PublicURL: publicURL, Account: "devstoreaccount1", Secrets: withKeys([]byte(accountKey)),
 		CORS: []string{"*"}, CacheSize: 1 << 20, Now: s.clock.Now, Log: log,
+		Data: s.data, Audit: s.data.Audit,
 	}
 	if readBy == "nothing kept" {
 		cfg.CacheSize = 0
@@ -182,6 +182,18 @@ func newTestServer(t testing.TB, change ...func(*Config)) *testServer {
 		}
 	})
 	return s
+}
+
+// withKeys returns secrets with these account keys.
+func withKeys(keys ...[]byte) func() *Secrets {
+	return Secrets{AccountKeys: keys, AdminKeys: [][]byte{[]byte(adminKey)}}.Fixed()
+}
+
+// withLinkSecret makes FastDFS-style links need a token.
+func withLinkSecret(c *Config) {
+	secrets := *c.Secrets()
+	secrets.TokenSecret = "link secret"
+	c.Secrets = secrets.Fixed()
 }
 
 // put stores items without a request.
@@ -384,7 +396,7 @@ func TestEveryAnswerKeepsBrowsersFromGuessing(t *testing.T) {
 }
 
 func TestSecretsAndSignaturesAreNotLogged(t *testing.T) {
-	s := newTestServer(t, func(c *Config) { c.TokenSecret = "link secret" })
+	s := newTestServer(t, withLinkSecret)
 	content := s.uploaded(testPicture(t, "landscape_1.jpg"))
 	s.do("GET", content.OriginalURL+"?"+content.SASToken, nil)
 	s.do("GET", content.OriginalURL+"?"+content.SASToken+"x", nil)
@@ -422,7 +434,7 @@ func TestReadinessEndsWhenTheServerDrains(t *testing.T) {
 	}
 	srv, err := New(Config{
 		Apps: s.data.Registry, Pictures: s.data.Pictures, Cache: s.data.Cache,
-		PublicURL: publicURL, Account: "tintype", AccountKeys: [][]byte{{1}},
+		PublicURL: publicURL, Account: "tintype", Secrets: withKeys([]byte{1}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -443,7 +455,7 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 	s := newTestServer(t)
 	good := Config{
 		Apps: s.data.Registry, Pictures: s.data.Pictures, Cache: s.data.Cache,
-		PublicURL: "https://h:1/path/", Account: "tintype", AccountKeys: [][]byte{{1}},
+		PublicURL: "https://h:1/path/", Account: "tintype", Secrets: withKeys([]byte{1}),
 	}
 	if _, err := New(good); err != nil {
 		t.Errorf("good: %v", err)
@@ -452,8 +464,8 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 		"no public URL":          func(c *Config) { c.PublicURL = "" },
 		"a URL without a scheme": func(c *Config) { c.PublicURL = "pictures.example" },
 		"a URL with a query":     func(c *Config) { c.PublicURL = "http://h/?a" },
-		"no key":                 func(c *Config) { c.AccountKeys = nil },
-		"an empty key":           func(c *Config) { c.AccountKeys = [][]byte{{1}, {}} },
+		"no key":                 func(c *Config) { c.Secrets = Secrets{}.Fixed() },
+		"an empty key":           func(c *Config) { c.Secrets = withKeys([]byte{1}, nil) },
 		"an account in capitals": func(c *Config) { c.Account = "Tintype" },
 		"an account of a route":  func(c *Config) { c.Account = "picture" },
 		"an account of a group":  func(c *Config) { c.Account = "group1" },
@@ -469,51 +481,21 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 	}
 }
 
-func TestTheConsoleOpensOnce(t *testing.T) {
-	token := rand.Text()
-	s := newTestServer(t, func(c *Config) { c.SetupToken = token })
+func TestTheConsoleIsServed(t *testing.T) {
+	s := newTestServer(t)
 	if a := s.do("GET", publicURL+"/", nil); a.status != 302 || a.header.Get("Location") != "/console/" {
 		t.Errorf("GET / = %d, %v", a.status, a.header)
 	}
-	if a := s.do("GET", publicURL+"/console/", nil); a.status != 200 || !strings.Contains(a.body, "<title>tintype") {
-		t.Errorf("console = %d", a.status)
+	a := s.do("GET", publicURL+"/console/", nil)
+	if a.status != 200 || !strings.Contains(a.body, "<title>tintype") || a.header.Get("Content-Security-Policy") != consolePolicy {
+		t.Errorf("console = %d, %v", a.status, a.header)
 	}
-	if a := s.do("GET", publicURL+"/console/none.js", nil); a.status != 404 {
-		t.Errorf("unknown file = %d", a.status)
+	if a := s.do("GET", publicURL+"/console/", nil, "If-None-Match", a.header.Get("ETag")); a.status != 304 {
+		t.Errorf("console, again = %d", a.status)
 	}
-	if a := s.do("GET", publicURL+"/api/v1/stats", nil); a.status != 401 {
-		t.Errorf("stats of a stranger = %d", a.status)
-	}
-	login := func(token string) answer {
-		return s.do("POST", publicURL+"/api/v1/session", strings.NewReader(fmt.Sprintf(`{"token":%q}`, token)))
-	}
-	for _, wrong := range []string{"wrong", "", token + strings.Repeat("x", 1<<20)} {
-		if a := login(wrong); a.status != 403 {
-			t.Errorf("a wrong token of %d bytes = %d", len(wrong), a.status)
+	for _, path := range []string{"none.js", "web.go", "../web.go", "%2e%2e/web.go"} {
+		if a := s.do("GET", publicURL+"/console/"+path, nil); a.status != 404 {
+			t.Errorf("%s = %d", path, a.status)
 		}
-	}
-	a := login(token)
-	cookie := a.header.Get("Set-Cookie")
-	if a.status != 204 || !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Strict") {
-		t.Errorf("login = %d, cookie %q", a.status, cookie)
-	}
-	if a := login(token); a.status != 403 {
-		t.Errorf("second login = %d", a.status)
-	}
-	cookie, _, _ = strings.Cut(cookie, ";")
-	if a := s.do("GET", publicURL+"/api/v1/stats", nil, "Cookie", cookie); a.status != 200 || !strings.Contains(a.body, `"pictures":{"objects":0`) {
-		t.Errorf("stats = %d, %s", a.status, a.body)
-	}
-	s.clock.add(sessionTTL)
-	if a := s.do("GET", publicURL+"/api/v1/stats", nil, "Cookie", cookie); a.status != 401 {
-		t.Errorf("stats after the session = %d", a.status)
-	}
-}
-
-func TestTheSetupTokenExpires(t *testing.T) {
-	s := newTestServer(t, func(c *Config) { c.SetupToken = "token" })
-	s.clock.add(SetupTTL)
-	if a := s.do("POST", publicURL+"/api/v1/session", strings.NewReader(`{"token":"token"}`)); a.status != 403 {
-		t.Errorf("login = %d", a.status)
 	}
 }

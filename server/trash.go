@@ -4,56 +4,63 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"tintype/store"
 )
 
-// Trashed is a picture in the trash, with all its variants.
+// Trashed is a picture in the trash, with all its variants, or one file that is no
+// variant of another.
 type Trashed struct {
-	Path    string    `json:"path"` // CONTAINER/FOLDER, as RestoreTrash takes it
+	Path    string    `json:"path"` // CONTAINER/FOLDER, or CONTAINER/PATH of a file, as RestoreTrash takes it
 	Deleted time.Time `json:"deleted"`
 	Files   int       `json:"files"`
 	Bytes   int64     `json:"bytes"`
+	Name    string    `json:"name"` // of its original as it lies in the trash
+	Type    string    `json:"type"` // media type of that
 }
 
-// trashFolder returns the path of the picture that a trashed object is part of.
-func trashFolder(name string) string {
-	dir, _, _ := cutLast(strings.TrimPrefix(name, trashPrefix), "/")
-	return dir
+// trashPath returns the path of what a trashed object is part of: for variants of a
+// picture their folder.
+func trashPath(name string) string {
+	name = strings.TrimPrefix(name, trashPrefix)
+	dir, file, _ := cutLast(name, "/")
+	if _, ok := parseVariant(again.ReplaceAllString(dir, "") + "/" + file); ok {
+		return dir
+	}
+	return name
 }
 
-// ListTrash calls f for every picture in the trash, by container and folder.
-func ListTrash(pictures store.Store, f func(Trashed) error) error {
-	var t Trashed
-	for from := ""; ; {
+// TrashPage returns up to limit pictures of the trash, by container and folder, whose names
+// there are not before from, and where to go on; "" at the end.
+func TrashPage(pictures store.Store, from string, limit int) (found []Trashed, next string, err error) {
+	for {
 		objs, err := pictures.List(trashPrefix, from, "", 1000)
 		if err != nil {
-			return err
+			return nil, "", err
 		}
 		for _, o := range objs {
-			if path := trashFolder(o.Name); path != t.Path || t.Files == 0 {
-				if err := told(t, f); err != nil {
-					return err
+			path := trashPath(o.Name)
+			if n := len(found); n == 0 || found[n-1].Path != path {
+				if n == limit {
+					return found, o.Name, nil
 				}
-				t = Trashed{Path: path, Deleted: o.Deleted}
+				found = append(found, Trashed{Path: path, Deleted: o.Deleted, Name: o.Name, Type: o.MediaType})
 			}
+			t := &found[len(found)-1]
 			t.Files++
 			t.Bytes += o.Size
+			if v, ok := parseVariant(again.ReplaceAllString(path, "") + o.Name[strings.LastIndexByte(o.Name, '/'):]); ok && v.suffix == original {
+				t.Name, t.Type = o.Name, o.MediaType
+			}
 		}
 		if len(objs) == 0 {
-			return told(t, f)
+			return found, "", nil
 		}
 		from = objs[len(objs)-1].Name + "\x00"
 	}
-}
-
-func told(t Trashed, f func(Trashed) error) error {
-	if t.Files == 0 {
-		return nil
-	}
-	return f(t)
 }
 
 // ErrNoTrash is returned when there is nothing of that name in the trash.
@@ -62,26 +69,57 @@ var ErrNoTrash = errors.New("nothing in the trash has that name; see tintype tra
 // again is what toTrash adds to a folder of which there was one in the trash.
 var again = regexp.MustCompile(`\.[0-9a-f]{13}$`)
 
-// RestoreTrash brings a picture, CONTAINER/FOLDER, back from the trash with all its
-// variants, or one file of it, and returns their names. store.ErrExists: there is a picture of that name
-// again, and nothing has changed.
+// trashed returns what is in the trash under a path: the files of a folder, or the one file,
+// whose name may end with a slash.
+func trashed(now store.View, path string) ([]store.Object, error) {
+	var objs []store.Object
+	if !strings.HasSuffix(path, "/") {
+		var err error
+		if objs, err = now.List(trashPrefix+path+"/", "", "/", 100_000); err != nil {
+			return nil, err
+		}
+		objs = slices.DeleteFunc(objs, func(o store.Object) bool { return strings.HasSuffix(o.Name, "/") }) // a folder below
+	}
+	switch o, err := now.Stat(trashPrefix + path); {
+	case err == nil:
+		objs = append(objs, o)
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	}
+	if folder, ok := strings.CutSuffix(path, "/"); ok && len(objs) == 0 {
+		return trashed(now, folder)
+	}
+	if len(objs) == 0 {
+		return nil, fmt.Errorf("%w: %q", ErrNoTrash, path)
+	}
+	return objs, nil
+}
+
+func cleanTrashPath(path string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(path, trashPrefix), "/")
+}
+
+// nameBefore is the name that toTrash gave a trashed one for.
+func nameBefore(name string) string {
+	dir, file, _ := cutLast(strings.TrimPrefix(name, trashPrefix), "/")
+	if before := again.ReplaceAllString(dir, ""); before != dir {
+		dir = strings.TrimSuffix(before, "/")
+	}
+	return dir + "/" + file
+}
+
+// RestoreTrash brings back from the trash what TrashPage tells the path of, and returns the
+// names. store.ErrExists: there is a picture of that name again, and nothing has changed.
 func RestoreTrash(pictures store.Store, path string) (names []string, err error) {
-	path = strings.Trim(strings.TrimPrefix(path, trashPrefix), "/")
+	path = cleanTrashPath(path)
 	_, err = pictures.Apply(store.Change{Decide: func(now store.View, ch *store.Change) error {
 		names = nil
-		objs, err := now.List(trashPrefix+path+"/", "", "", 100_000)
+		objs, err := trashed(now, path)
 		if err != nil {
 			return err
 		}
-		if o, err := now.Stat(trashPrefix + path); err == nil { // one file alone
-			objs = append(objs, o)
-		}
 		for _, o := range objs {
-			dir, file := trashFolder(o.Name), o.Name[strings.LastIndex(o.Name, "/")+1:]
-			if dir != path && o.Name != trashPrefix+path {
-				continue
-			}
-			name := strings.TrimSuffix(again.ReplaceAllString(dir, ""), "/") + "/" + file
+			name := nameBefore(o.Name)
 			if _, err := now.Stat(name); err == nil {
 				return fmt.Errorf("%w: %q", store.ErrExists, name)
 			} else if !errors.Is(err, store.ErrNotFound) {
@@ -93,10 +131,21 @@ func RestoreTrash(pictures store.Store, path string) (names []string, err error)
 				return nil
 			}})
 		}
-		if len(names) == 0 {
-			return fmt.Errorf("%w: %q", ErrNoTrash, path)
-		}
 		return nil
 	}})
 	return names, err
+}
+
+// PurgeTrash removes for good what TrashPage tells the path of, and says how much it was.
+func PurgeTrash(pictures store.Store, path string) (files int, bytes int64, err error) {
+	_, err = pictures.Apply(store.Change{Decide: func(now store.View, ch *store.Change) error {
+		files, bytes = 0, 0
+		objs, err := trashed(now, cleanTrashPath(path))
+		for _, o := range objs {
+			files, bytes = files+1, bytes+o.Size
+			ch.Delete = append(ch.Delete, o.Name)
+		}
+		return err
+	}})
+	return files, bytes, err
 }

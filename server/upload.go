@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ const tokenLife = 30 * time.Minute
 func (s *Server) uploadPicture(ctx *fasthttp.RequestCtx) (any, error) {
 	var container string
 	c, err := s.qcall(ctx, []value{{name: "resource-id", format: isResourceID, max: maxResourceID}}, func(v map[string]string) error {
-		container = strings.ToLower(v["app-key"] + "-picture-" + strings.ReplaceAll(v["resource-id"], "/", "-"))
+		container = resourceContainer(v["app-key"], v["resource-id"])
 		// one that is too long by itself is told so
 		if err := CheckContainer(container); err != nil && len(v["resource-id"]) <= maxResourceID && len(v["app-key"]) <= maxValue {
 			return fmt.Errorf("%w: container: %v", errField, err)
@@ -46,25 +47,37 @@ func (s *Server) uploadPicture(ctx *fasthttp.RequestCtx) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	objs, err := s.putUpload(c.app, container, pic, data)
+	if err != nil {
+		return nil, err
+	}
+	s.audit(ctx, Event{Event: "upload", App: c.app.Key, Name: objs[0].Name, Bytes: objs[0].Size})
+	token, err := s.token(container, "", "r", s.cfg.Now(), s.cfg.Now().Add(tokenLife))
+	if err != nil {
+		return nil, err
+	}
+	return s.uploadContent(container, token, objs), nil
+}
+
+// resourceContainer is where the pictures of a resource are.
+func resourceContainer(appKey, resourceID string) string {
+	return strings.ToLower(appKey + "-picture-" + strings.ReplaceAll(resourceID, "/", "-"))
+}
+
+// putUpload stores a picture with its variants under a new folder of a container.
+func (s *Server) putUpload(app store.App, container string, pic thumb.Picture, data []byte) ([]store.Object, error) {
 	small, err := s.thumbnails(data)
 	if err != nil {
 		return nil, err
 	}
-	full := variant{original, thumb.Thumbnail{Picture: pic, Data: data}}
+	all := append([]variant{{original, thumb.Thumbnail{Picture: pic, Data: data}}}, small...)
 	for {
 		folder := s.folders.next(s.cfg.Now())
-		objs, err := s.putVariants(c, container, folder, folder, true, append([]variant{full}, small...))
-		if errors.Is(err, store.ErrExists) {
-			continue // another server's, or a clock that went back: the next is later
+		objs, err := s.putVariants(app, container, folder, folder, true, all)
+		if !errors.Is(err, store.ErrExists) {
+			return objs, err
 		}
-		if err != nil {
-			return nil, err
-		}
-		token, err := s.token(container, "", "r", s.cfg.Now(), s.cfg.Now().Add(tokenLife))
-		if err != nil {
-			return nil, err
-		}
-		return s.uploadContent(container, token, objs), nil
+		// another server's, or a clock that went back: the next is later
 	}
 }
 
@@ -111,14 +124,17 @@ func (s *Server) thumbnails(data []byte) ([]variant, error) {
 }
 
 // putVariants stores the variants of one picture together, the original first.
-func (s *Server) putVariants(c call, container, folder, stem string, isNew bool, variants []variant) ([]store.Object, error) {
+func (s *Server) putVariants(app store.App, container, folder, stem string, isNew bool, variants []variant) ([]store.Object, error) {
 	items := make([]store.Item, len(variants))
 	var full store.Digest
+	var size int64
+	names := make([]string, len(variants))
 	for i, v := range variants {
+		size += int64(len(v.Data))
 		items[i] = store.Item{
 			Object: store.Object{
 				Name:  fmt.Sprintf("%s/%s/%s_%s.%s", container, folder, stem, v.suffix, v.Format.Ext()),
-				Owner: c.app.Key, MediaType: v.Format.MediaType(), Width: v.Width, Height: v.Height, MD5: md5.Sum(v.Data),
+				Owner: app.Key, MediaType: v.Format.MediaType(), Width: v.Width, Height: v.Height, MD5: md5.Sum(v.Data),
 				Created: s.cfg.Now(),
 			},
 			Body: bytes.NewReader(v.Data), New: isNew,
@@ -131,12 +147,15 @@ func (s *Server) putVariants(c call, container, folder, stem string, isNew bool,
 				return nil
 			},
 		}
+		names[i] = items[i].Name
 	}
 	return s.cfg.Pictures.Apply(store.Change{Put: items, Decide: func(now store.View, ch *store.Change) error {
-		if isNew {
-			return nil
+		if !isNew {
+			if err := replace(now, ch, items[0].Name); err != nil {
+				return err
+			}
 		}
-		return replace(now, ch, items[0].Name)
+		return withinQuota(now, s.cfg.Cache, app, size, int64(len(items)), slices.Concat(names, ch.Delete)...)
 	}})
 }
 

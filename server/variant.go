@@ -138,9 +138,9 @@ func wantedVariant(name string, sizes []int) (v variantName, size int, ok bool) 
 	return v, size, ok
 }
 
-// IsMadeOnRequest says whether a blob that is missing is made when it is read: a
+// isMadeOnRequest says whether a blob that is missing is made when it is read: a
 // variant of one of sizes, with an original that is a picture.
-func IsMadeOnRequest(now store.View, name string, sizes []int) bool {
+func isMadeOnRequest(now store.View, name string, sizes []int) bool {
 	v, _, ok := wantedVariant(name, sizes)
 	if !ok {
 		return false

@@ -33,18 +33,18 @@ func (p *program) appCommand() *cobra.Command {
 		Use: "rotate KEY", Short: "Give an application a new secret; the one before stays valid", Args: exactly(1, false, "KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withData(cmd, func(l *live) error {
-				app, err := l.apps.rotate(args[0])
+				app, err := l.apps.RotateApp(args[0])
 				if err == nil {
 					p.printSecret(app)
 				}
-				return err
+				return l.audited("app-rotate", args[0], args[0], err)
 			})
 		},
 	}
 	remove := &cobra.Command{
 		Use: "remove KEY", Short: "Remove an application; its pictures stay", Args: exactly(1, false, "KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withData(cmd, func(l *live) error { return l.apps.remove(args[0]) })
+			return p.withData(cmd, func(l *live) error { return l.audited("app-remove", args[0], args[0], l.apps.RemoveApp(args[0])) })
 		},
 	}
 	app.AddCommand(p.appAdd(), list, rotate, remove)
@@ -67,7 +67,7 @@ func (p *program) appAdd() *cobra.Command {
 				if err == nil {
 					p.printSecret(app)
 				}
-				return err
+				return l.audited("app-add", args[0], args[0], err)
 			})
 		},
 	}
@@ -106,7 +106,7 @@ func (p *program) accountCommand() *cobra.Command {
 					if _, err := l.apps.App(args[0]); err != nil {
 						return err
 					}
-					return f(l, args[0], args[1:])
+					return l.audited("app-change", args[0], args[0], f(l, args[0], args[1:]))
 				})
 			},
 		}

@@ -45,12 +45,17 @@ func run(ctx context.Context, p *program) int {
 	root.SetArgs(p.args)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	switch usage := (usageError{}); {
 	case err == nil:
 		return 0
 	case !errors.Is(err, errSilent):
-		fmt.Fprintln(p.stderr, "tintype:", err)
+		if (cmd == root || cmd.Name() == "serve") && p.set.logsJSON(p.args) {
+			p.set.logFormat.value = "json"
+			p.set.logger(p.stderr).Error(err.Error())
+		} else {
+			fmt.Fprintln(p.stderr, "tintype:", err)
+		}
 		fallthrough
 	default:
 		if errors.As(err, &usage) {
@@ -68,7 +73,8 @@ func (p *program) root() *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
-	root.AddCommand(p.serveCommand(), p.appCommand(), p.accountCommand(), p.tokenCommand(), p.statsCommand(),
+	root.AddCommand(p.serveCommand(),
+		p.appCommand(), p.accountCommand(), p.tokenCommand(), p.statsCommand(),
 		p.backupCommand(), p.restoreCommand(), p.scrubCommand(), p.gcCommand(), p.trashCommand(), p.rebuildCommand(), p.thumbCommand(), p.versionCommand())
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
@@ -79,7 +85,7 @@ func (p *program) root() *cobra.Command {
 		fmt.Fprintf(p.stdout, "%s\n\nUsage:\n  tintype [FLAGS OF SERVE]\n  tintype COMMAND\n\nCommands:\n", root.Long)
 		for _, sub := range root.Commands() {
 			if !sub.Hidden {
-				fmt.Fprintf(p.stdout, "  %-10s %s\n", sub.Name(), sub.Short)
+				fmt.Fprintf(p.stdout, "  %-13s %s\n", sub.Name(), sub.Short)
 			}
 		}
 		fmt.Fprint(p.stdout, "\n\"tintype COMMAND --help\" tells more, \"tintype serve --help\" all settings.\n")

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -47,13 +48,41 @@ type proc struct {
 	cmd    *exec.Cmd
 	url    string
 	first  string // what it printed before it was ready
-	stderr bytes.Buffer
+	stderr output
+}
+
+// output is what a process writes, and may be looked at while it does.
+type output struct {
+	mu sync.Mutex // guards b
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// until waits until something is so, and fails the test if it never is.
+func until(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(startTime); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not so after %v: %s", startTime, what)
+		}
+	}
 }
 
 // startTime is how long a server may take to be ready.
 const startTime = 10 * time.Second
 
-var listening = regexp.MustCompile(`listens on (http://\S+), data`)
+var listening = regexp.MustCompile(`listens on (https?://\S+), data`)
 
 // startServer starts a server on dir and a free port, and waits until it is ready.
 func startServer(t *testing.T, dir string, args ...string) *proc {
@@ -101,28 +130,33 @@ func startProgram(t *testing.T, args ...string) *proc {
 func launch(t *testing.T, args ...string) (*proc, error) {
 	p := &proc{t: t, cmd: asCommand(append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "warn"}, args...)...)}
 	p.cmd.Stderr = &p.stderr
+	return p, p.start()
+}
+
+// start waits for the first words of the server.
+func (p *proc) start() error {
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := p.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	t.Cleanup(func() { p.cmd.Process.Kill() })
+	p.t.Cleanup(func() { p.cmd.Process.Kill() })
 	defer time.AfterFunc(startTime, func() { p.cmd.Process.Kill() }).Stop()
 	lines := bufio.NewReader(out)
 	line, err := lines.ReadString('\n')
 	m := listening.FindStringSubmatch(line)
 	if err != nil || m == nil {
 		p.cmd.Wait()
-		return nil, fmt.Errorf("the server printed %q, %v\n%s", line, err, p.stderr.String())
+		return fmt.Errorf("the server printed %q, %v\n%s", line, err, p.stderr.String())
 	}
 	p.url, p.first = m[1], line
 	for lines.Buffered() > 0 {
 		line, _ := lines.ReadString('\n')
 		p.first += line
 	}
-	return p, nil
+	return nil
 }
 
 // kill ends the server as a power button would end the process.

@@ -7,7 +7,6 @@ import (
 	"image/color"
 	"image/jpeg"
 	"math"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,9 +15,6 @@ import (
 	"tintype/sign"
 	"tintype/store"
 )
-
-// tenDigits is how many numbers have ten digits and no leading zero.
-var tenDigits = big.NewInt(9e9)
 
 // writeSample writes a picture to upload into dir and returns its path and length.
 func writeSample(dir string) (path string, length int, err error) {

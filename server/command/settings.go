@@ -1,12 +1,12 @@
 package command
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
+	"maps"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -26,6 +26,11 @@ type settings struct {
 	data               string
 	listen             string
 	publicURL          string
+	tlsCert, tlsKey    string
+	acmeDomains        []string
+	acmeEmail          string
+	acmeDirectory      string
+	trustedProxies     []string
 	apps               []string
 	account            string
 	accountKey         string
@@ -63,7 +68,13 @@ func newSettings() *settings {
 	f.StringVar(&s.config, "config", "", "TOML `FILE` with these flags as keys")
 	f.StringVar(&s.data, "data", "./tintype-data", "`DIR` for everything that is kept")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "`ADDR` for APIs, pictures, console and health")
-	f.StringVar(&s.publicURL, "public-url", "", "`URL` that handed-out URLs begin with (default http://ADDR)")
+	f.StringVar(&s.publicURL, "public-url", "", "`URL` that handed-out URLs begin with (default http://ADDR, or https://)")
+	f.StringVar(&s.tlsCert, "tls-cert", "", "PEM `FILE` with the certificate to speak TLS with; read again when it changes")
+	f.StringVar(&s.tlsKey, "tls-key", "", "PEM `FILE` with its key")
+	f.StringArrayVar(&s.acmeDomains, "acme-domain", nil, "`DOMAIN` to get a certificate for; its port 443 must lead here; repeatable")
+	f.StringVar(&s.acmeEmail, "acme-email", "", "`MAIL` that the CA may write to about certificates")
+	f.StringVar(&s.acmeDirectory, "acme-directory", "", "`URL` of the CA (default: Let's Encrypt's)")
+	f.StringArrayVar(&s.trustedProxies, "trusted-proxies", nil, "`CIDR` of proxies whose X-Forwarded-For, -Proto and -Host hold; repeatable")
 	f.StringArrayVar(&s.apps, "app", nil, "application as `KEY=SECRET`; repeatable")
 	f.StringVar(&s.account, "account", "tintype", "storage account `NAME` inside SAS tokens")
 	f.StringVar(&s.accountKey, "account-key", "", "`BASE64` key for SAS tokens (default: made once, kept in DIR)")
@@ -122,17 +133,15 @@ func (s *settings) load() error {
 	given := make(map[string]bool)
 	var errs []error
 	s.all.VisitAll(func(f *pflag.Flag) {
-		given[f.Name] = f.Changed
-		text, ok := os.LookupEnv(env(f.Name))
-		if f.Changed || !ok {
+		if given[f.Name] = f.Changed; f.Changed {
 			return
 		}
-		given[f.Name] = true
-		values := []string{text}
-		if isList(f) {
-			values = strings.Fields(text)
+		values, where, err := fromEnvironment(f)
+		if err == nil && where != "" {
+			given[f.Name] = true
+			err = set(f, values, where)
 		}
-		errs = append(errs, set(f, values, env(f.Name)))
+		errs = append(errs, err)
 	})
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -150,7 +159,11 @@ func (s *settings) loadFile(given map[string]bool) error {
 	}
 	var names []string
 	s.all.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	for key, value := range file {
+	if format, ok := file["log-format"].(string); ok && !given["log-format"] {
+		s.logFormat.Set(format) // in which what is wrong with the rest is told
+	}
+	for _, key := range slices.Sorted(maps.Keys(file)) {
+		value := file[key]
 		if !slices.Contains(names, key) || key == "config" {
 			return usagef("%s: unknown key %q%s", s.config, key, meant(key, names, ""))
 		}
@@ -200,7 +213,6 @@ func (s *settings) serverConfig() (server.Config, error) {
 		PublicURL:          s.publicURL,
 		Account:            s.account,
 		RegisteredAccounts: s.accounts.value == "registered",
-		TokenSecret:        s.tokenSecret,
 		TokenTTL:           time.Duration(s.tokenTTL),
 		StrictSign:         s.sign.value == "strict",
 		MaxUpload:          int64(s.maxUpload),
@@ -220,7 +232,7 @@ func (s *settings) serverConfig() (server.Config, error) {
 		cfg.CORS = nil
 	}
 	for _, origin := range cfg.CORS {
-		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
+		if origin != "*" && !server.IsOrigin(origin) {
 			return cfg, usagef("--cors %q: want *, none or an origin such as https://example.com", origin)
 		}
 	}
@@ -231,27 +243,48 @@ func (s *settings) serverConfig() (server.Config, error) {
 	if s.tokenSecret == "FastDFS1234567890" {
 		return cfg, usagef("--token-secret is the sample of FastDFS's http.conf; choose another")
 	}
-	keys, err := s.accountKeys()
-	cfg.AccountKeys = keys
+	if _, err := s.secrets(nil); err != nil {
+		return cfg, err
+	}
+	var err error
+	cfg.TrustedProxies, err = s.proxies()
 	return cfg, err
 }
 
-// accountKeys returns the keys that were given, the current one first.
-func (s *settings) accountKeys() ([][]byte, error) {
-	var keys [][]byte
-	for _, k := range []struct{ flag, text string }{
-		{"account-key", s.accountKey}, {"account-key-previous", s.accountKeyPrevious},
-	} {
-		if k.text == "" {
-			continue
+// proxies returns whom --trusted-proxies names; an address stands for itself.
+func (s *settings) proxies() ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range s.trustedProxies {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			var ip netip.Addr
+			ip, err = netip.ParseAddr(text)
+			p = netip.PrefixFrom(ip, ip.BitLen())
 		}
-		key, err := base64.StdEncoding.DecodeString(k.text)
-		if err != nil || len(key) == 0 {
-			return nil, usagef("--%s is not base64", k.flag)
+		if err != nil || p.Addr().Is4In6() || p.Addr().Zone() != "" {
+			return nil, usagef("--trusted-proxies %q: want addresses such as 10.0.0.0/8 or 127.0.0.1", text)
 		}
-		keys = append(keys, key)
+		all = append(all, p)
 	}
-	return keys, nil
+	return all, nil
+}
+
+// logsJSON says whether a server that args start writes its log as JSON, even where they
+// could not be read to their end.
+func (s *settings) logsJSON(args []string) bool {
+	const name = "log-format"
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.ParseErrorsAllowlist.UnknownFlags = true
+	f.SetOutput(io.Discard)
+	format := f.String(name, "", "")
+	f.Parse(args) // as far as it goes
+	if text, ok := os.LookupEnv(env(name)); ok && *format == "" {
+		*format = text
+	}
+	if *format == "" {
+		*format = s.logFormat.value
+	}
+	return strings.EqualFold(*format, "json")
 }
 
 // logger writes to w as configured.

@@ -28,21 +28,9 @@ func (p *program) tokenCommand() *cobra.Command {
 	return token
 }
 
-// keys is what tokens are made of and checked with.
-type keys struct {
-	account string
-	sas     [][]byte
-	secret  string // of FastDFS-style links
-	ttl     time.Duration
-	apps    apps
-
-	pictures, cache store.Store // of the server that was asked; nil: none was
-	thumbs          []int
-}
-
 // withKeys runs f with the keys that the flags give, else those of the server,
 // else those of the data directory, which is only read.
-func (p *program) withKeys(cmd *cobra.Command, f func(keys) error) error {
+func (p *program) withKeys(cmd *cobra.Command, f func(server.Keys) error) error {
 	if p.live == nil {
 		if err := p.set.load(); err != nil {
 			return err
@@ -60,30 +48,29 @@ func (p *program) withKeys(cmd *cobra.Command, f func(keys) error) error {
 	return f(k)
 }
 
-func (p *program) keys(cmd *cobra.Command) (keys, error) {
-	k := keys{account: p.set.account, secret: p.set.tokenSecret, ttl: time.Duration(p.set.tokenTTL)}
-	var err error
-	if k.sas, err = p.set.accountKeys(); err != nil {
-		return k, err
+func (p *program) keys(cmd *cobra.Command) (server.Keys, error) {
+	secrets, err := p.set.secrets(nil)
+	if err != nil {
+		return server.Keys{}, err
 	}
+	given := server.Keys{Account: p.set.account, SAS: secrets.AccountKeys, Secret: secrets.TokenSecret, TTL: time.Duration(p.set.tokenTTL)}
 	if p.live != nil {
-		cfg := p.live.cfg
-		k.apps, k.pictures, k.cache, k.thumbs = p.live.apps, cfg.Pictures, cfg.Cache, cfg.Thumbs
-		changed := cmd.Flags().Changed
-		if !changed("account") {
-			k.account = cfg.Account
+		k, changed := p.live.cfg.Keys(), cmd.Flags().Changed
+		if changed("account") {
+			k.Account = given.Account
 		}
-		if !changed("account-key") {
-			k.sas = cfg.AccountKeys
+		if changed("account-key") {
+			k.SAS = given.SAS
 		}
-		if !changed("token-secret") {
-			k.secret = cfg.TokenSecret
+		if changed("token-secret") {
+			k.Secret = given.Secret
 		}
-		if !changed("token-ttl") {
-			k.ttl = cfg.TokenTTL
+		if changed("token-ttl") {
+			k.TTL = given.TTL
 		}
 		return k, nil
 	}
+	k := given
 	registry := &store.Registry{}
 	switch stored, err := store.ReadRegistry(p.set.data); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -92,10 +79,11 @@ func (p *program) keys(cmd *cobra.Command) (keys, error) {
 	default:
 		registry = stored
 		if p.set.accountKey == "" {
-			k.sas = append([][]byte{registry.AccountKey()}, k.sas...)
+			k.SAS = append([][]byte{registry.AccountKey()}, k.SAS...)
 		}
 	}
-	k.apps, err = newApps(registry, p.set.apps)
+	apps, err := p.set.givenApps()
+	k.Apps = newApps(registry, apps)
 	return k, err
 }
 
@@ -106,11 +94,11 @@ func (p *program) tokenSAS() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "sas --container C [--blob B] [--permissions r] [--start T] [--expiry T] [--version V]", Short: "Print a SAS query string",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withKeys(cmd, func(k keys) error {
-				if len(k.sas) == 0 {
+			return p.withKeys(cmd, func(k server.Keys) error {
+				if len(k.SAS) == 0 {
 					return usagef("no key: %s holds none; give --data or --account-key", p.set.data)
 				}
-				r.Account = k.account
+				r.Account = k.Account
 				if err := server.CheckContainer(r.Container); err != nil {
 					return usagef("--container %q: %w", r.Container, err)
 				}
@@ -122,7 +110,7 @@ func (p *program) tokenSAS() *cobra.Command {
 				if t.Expiry, err = sasTime("expiry", expiry, now.Add(30*time.Minute)); err != nil {
 					return err
 				}
-				signed, err := sign.Issue(k.sas[0], r, t)
+				signed, err := sign.Issue(k.SAS[0], r, t)
 				switch {
 				case errors.Is(err, sign.ErrPermissionSyntax):
 					return usagef("--permissions %q: want letters of racwdl, in that order", t.Permissions)
@@ -165,8 +153,8 @@ func (p *program) tokenFastDFS() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "fastdfs PATH [--ts N]", Short: "Print the token query of a FastDFS-style link", Args: exactly(1, false, "PATH [--ts N]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withKeys(cmd, func(k keys) error {
-				if k.secret == "" {
+			return p.withKeys(cmd, func(k server.Keys) error {
+				if k.Secret == "" {
 					return usagef("no --token-secret: links need no token")
 				}
 				if !cmd.Flags().Changed("ts") {
@@ -176,7 +164,7 @@ func (p *program) tokenFastDFS() *cobra.Command {
 				if err != nil || ts < 0 {
 					return usagef("want group1/M00/.. or M00/.. and a time stamp from 0 on: %q, %d", args[0], ts)
 				}
-				fmt.Fprintf(p.stdout, "token=%s&ts=%d\n", sign.FastDFSToken(path, k.secret, ts), ts)
+				fmt.Fprintf(p.stdout, "token=%s&ts=%d\n", sign.FastDFSToken(path, k.Secret, ts), ts)
 				return nil
 			})
 		},
@@ -204,7 +192,7 @@ func (p *program) tokenSign() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "sign --app KEY --length N [--secret S] [--isStorage V] [--cacheTime V]", Short: "Print a dfsapi sign",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withKeys(cmd, func(k keys) error {
+			return p.withKeys(cmd, func(k server.Keys) error {
 				secret, err := appSecret(k, app, secret)
 				if err != nil {
 					return err
@@ -237,7 +225,7 @@ func (p *program) tokenHeader() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "header --app KEY [--secret S]", Short: "Print QStorage headers, good for 15 minutes",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withKeys(cmd, func(k keys) error {
+			return p.withKeys(cmd, func(k server.Keys) error {
 				secret, err := appSecret(k, app, secret)
 				if err != nil {
 					return err
@@ -254,13 +242,13 @@ func (p *program) tokenHeader() *cobra.Command {
 }
 
 // appSecret returns the secret that was given, or the application's.
-func appSecret(k keys, app, secret string) (string, error) {
+func appSecret(k server.Keys, app, secret string) (string, error) {
 	if app == "" {
 		return "", usagef("--app is needed: the key of the application")
 	}
 	if secret != "" {
 		return secret, nil
 	}
-	known, err := k.apps.App(app)
+	known, err := k.Apps.App(app)
 	return known.Secret, err
 }

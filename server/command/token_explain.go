@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"tintype/server"
 	"tintype/sign"
-	"tintype/store"
 )
 
 func (p *program) tokenExplain() *cobra.Command {
@@ -21,7 +19,7 @@ func (p *program) tokenExplain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "explain URL [--at TIME] [--ip IP] [--json]", Short: "Say why a link works or not; exit code 1 if not", Args: exactly(1, false, "URL [--at TIME] [--ip IP] [--json]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withKeys(cmd, func(k keys) error {
+			return p.withKeys(cmd, func(k server.Keys) error {
 				e, err := explain(k, args[0], at, ip)
 				if err != nil {
 					return err
@@ -29,9 +27,9 @@ func (p *program) tokenExplain() *cobra.Command {
 				if asJSON {
 					enc := json.NewEncoder(p.stdout)
 					enc.SetEscapeHTML(false)
-					err = enc.Encode(e)
+					err = enc.Encode(e.Explanation)
 				} else {
-					printExplanation(p, k, e)
+					printExplanation(p, e)
 				}
 				if err == nil && !e.Valid {
 					err = errSilent
@@ -46,9 +44,8 @@ func (p *program) tokenExplain() *cobra.Command {
 	return cmd
 }
 
-// explain says why a link works or not. An address that the server would not even
-// look at is a finding like any other.
-func explain(k keys, link, at, ip string) (sign.Explanation, error) {
+// explain says why a link works or not, at a time and for an address that are given as text.
+func explain(k server.Keys, link, at, ip string) (server.Explanation, error) {
 	now := time.Now()
 	var addr netip.Addr
 	var err1, err2 error
@@ -63,80 +60,26 @@ func explain(k keys, link, at, ip string) (sign.Explanation, error) {
 		}
 	}
 	if err := errors.Join(err1, err2); err != nil {
-		return sign.Explanation{}, err
+		return server.Explanation{}, err
 	}
-	path, query, _ := strings.Cut(link, "?")
-	query, _, _ = strings.Cut(query, "#")
-	host, https := "", strings.HasPrefix(link, "https://")
-	if _, rest, ok := strings.Cut(path, "://"); ok {
-		host, path, _ = strings.Cut(rest, "/")
-	}
-	if server.IsLink(path) {
-		return sign.ExplainFastDFS(path, query, k.secret, k.ttl, now), nil
-	}
-	r, err := server.ParseResource(path, host, k.account)
-	e := sign.ExplainSAS(query, sign.Check{Keys: k.sas, Resource: r, Now: now, IP: addr, HTTPS: https, Need: "r"})
-	switch {
-	case err != nil:
-		e.Refuse("url", err, "The path of the link is none that the server knows: %v.", err)
-	case errors.Is(e.Err, sign.ErrNoToken) && server.IsPublic(k.apps, r.Container):
-		e.Pass("public", "Portraits are read without a token.")
-	}
-	return e, nil
+	return k.Explain(link, now, addr), nil
 }
 
-func printExplanation(p *program, k keys, e sign.Explanation) {
+func printExplanation(p *program, e server.Explanation) {
 	for _, f := range e.Findings {
 		mark := "ok  "
-		if !f.OK {
+		switch {
+		case !f.OK && f.Name == "picture" && e.Valid:
+			mark = "    "
+		case !f.OK:
 			mark = "FAIL"
 		}
 		fmt.Fprintf(p.stdout, "%s  %-11s  %s\n", mark, f.Name, f.Text)
 	}
-	answer := server.Answer(e.Kind, e.Err)
-	switch about, there := k.about(e); {
-	case !e.Valid:
-	case strings.HasSuffix(e.Name, "/"):
-		answer = "none: the link is of a container; put the name of a picture behind it"
-	case about == "":
-		answer += ", if there is a picture of this name"
-	default:
-		fmt.Fprintf(p.stdout, "      %-11s  %s\n", "picture", about)
-		if !there {
-			answer = server.Answer(e.Kind, store.ErrNotFound)
-		}
-	}
-	fmt.Fprintf(p.stdout, "\nresource        %s\nstring to sign  %q\nanswer to GET   %s\n", e.Resource, e.StringToSign, answer)
+	fmt.Fprintf(p.stdout, "\nresource        %s\nstring to sign  %q\nanswer to GET   %s\n", e.Resource, e.StringToSign, e.Answer)
 	verdict := "The link is valid."
 	if !e.Valid {
 		verdict = "The link is not valid."
 	}
 	fmt.Fprintf(p.stdout, "\n%s\n", verdict)
-}
-
-// about says what is behind a valid link, and whether it is there: nothing where
-// no server is asked.
-func (k keys) about(e sign.Explanation) (text string, there bool) {
-	tier, name := k.pictures, strings.TrimPrefix(e.Name, "/")
-	if e.Kind == "fastdfs" && strings.HasPrefix(name, "cache") {
-		tier = k.cache
-	}
-	if tier == nil {
-		return "", false
-	}
-	switch o, err := tier.Stat(name); {
-	case err == nil && o.Width > 0:
-		return fmt.Sprintf("It is there: %s of %dx%d pixels, %d bytes, stored at %s.", o.MediaType, o.Width, o.Height, o.Size, sign.FormatTime(o.Created)), true
-	case err == nil:
-		return fmt.Sprintf("It is there: %s, no picture that is known, %d bytes, stored at %s.", o.MediaType, o.Size, sign.FormatTime(o.Created)), true
-	case !errors.Is(err, store.ErrNotFound):
-		return fmt.Sprintf("It cannot be looked at: %v.", err), false
-	}
-	if e.Kind == "sas" && server.IsMadeOnRequest(tier, name, k.thumbs) {
-		return "It is made of its original on the first request.", true
-	}
-	if o, err := tier.Stat(server.TrashName(name)); err == nil {
-		return fmt.Sprintf("It was deleted at %s and lies in the trash.", sign.FormatTime(o.Deleted)), false
-	}
-	return "There is none of this name: it was never stored, its time is over, or it is gone for good.", false
 }

@@ -35,18 +35,24 @@ func (p *program) printTrash(l *live, asJSON bool) error {
 	enc := json.NewEncoder(p.stdout)
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	n := 0
-	err := server.ListTrash(l.data.Pictures, func(t server.Trashed) error {
-		n++
-		if asJSON {
-			return enc.Encode(t)
+	for from, more := "", true; more; more = from != "" {
+		page, next, err := server.TrashPage(l.data.Pictures, from, 1000)
+		for _, t := range page {
+			if asJSON {
+				err = errors.Join(err, enc.Encode(t))
+				continue
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d files\t%s\n", t.Path, t.Deleted.Format(time.RFC3339), t.Files, inBytes(t.Bytes))
 		}
-		_, err := fmt.Fprintf(w, "%s\t%s\t%d files\t%s\n", t.Path, t.Deleted.Format(time.RFC3339), t.Files, inBytes(t.Bytes))
-		return err
-	})
+		if err := errors.Join(err, w.Flush()); err != nil {
+			return err
+		}
+		n, from = n+len(page), next
+	}
 	if n == 0 && !asJSON {
 		fmt.Fprintln(p.stderr, "the trash is empty")
 	}
-	return errors.Join(err, w.Flush())
+	return nil
 }
 
 func (p *program) trashRestore() *cobra.Command {
@@ -61,7 +67,7 @@ func (p *program) trashRestore() *cobra.Command {
 						fmt.Fprintln(p.stdout, name)
 					}
 				}
-				return err
+				return l.audited("restore", "", args[0], err)
 			})
 		},
 	}
@@ -80,7 +86,7 @@ func (p *program) trashEmpty() *cobra.Command {
 					return err
 				}
 				fmt.Fprintf(p.stdout, "removed %d files, %s freed\n", freed.Objects, inBytes(freed.BlobBytes))
-				return nil
+				return l.audited("purge", "", fmt.Sprintf("%d files", freed.Objects), nil)
 			})
 		},
 	}
