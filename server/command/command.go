@@ -73,9 +73,9 @@ func (p *program) root() *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
-	root.AddCommand(p.serveCommand(),
-		p.appCommand(), p.accountCommand(), p.tokenCommand(), p.statsCommand(),
-		p.backupCommand(), p.restoreCommand(), p.scrubCommand(), p.gcCommand(), p.trashCommand(), p.rebuildCommand(), p.thumbCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.putCommand(), p.getCommand(), p.lsCommand(), p.rmCommand(), p.importCommand(),
+		p.appCommand(), p.accountCommand(), p.tokenCommand(), p.consoleCommand(), p.snippetCommand(), p.statsCommand(), p.doctorCommand(),
+		p.unitCommand(), p.backupCommand(), p.restoreCommand(), p.scrubCommand(), p.gcCommand(), p.trashCommand(), p.rebuildCommand(), p.thumbCommand(), p.versionCommand())
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
 		if cmd != root {

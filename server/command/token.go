@@ -21,7 +21,7 @@ var tokenFlags = []string{"data", "account", "account-key", "account-key-previou
 
 func (p *program) tokenCommand() *cobra.Command {
 	token := &cobra.Command{Use: "token", Short: "Make signatures and tokens, and explain links"}
-	token.AddCommand(p.tokenSAS(), p.tokenFastDFS(), p.tokenSign(), p.tokenHeader(), p.tokenExplain())
+	token.AddCommand(p.tokenSAS(), p.tokenFastDFS(), p.tokenSign(), p.tokenHeader(), p.tokenAdmin(), p.tokenExplain())
 	for _, c := range token.Commands() {
 		c.Flags().AddFlagSet(p.set.flags(tokenFlags...))
 	}
