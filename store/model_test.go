@@ -144,9 +144,6 @@ func (m *model) round() {
 		return
 	}
 	for range 1 + m.rand.IntN(4) {
-		if m.rand.IntN(4) == 0 {
-			m.machine.base.age(m.disk)
-		}
 		if m.rand.IntN(4) > 0 {
 			m.machine.cutAfter(1+m.rand.IntN(250), m.rand.IntN(2) == 0)
 		}
