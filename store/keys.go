@@ -27,8 +27,12 @@ const (
 	nameEnd     = "-"
 )
 
-// maxKey is the longest key that AWS takes, in bytes.
-const maxKey = 1024
+// AWS takes keys of 1,024 bytes. What is left besides that of a name is for a prefix of up to
+// maxPrefix, the tier, and a time.
+const (
+	maxNameKey = 900
+	maxPrefix  = 64
+)
 
 // appendKey appends the key of a prefix of names to b: that of all names that begin with it
 // begins so. A name's own key has nameEnd behind it.
