@@ -29,7 +29,9 @@ type ownerCount struct {
 	Bytes   int64 `json:"bytes"`
 }
 
-func (c ownerCount) plus(o ownerCount) ownerCount { return ownerCount{c.Objects + o.Objects, c.Bytes + o.Bytes} }
+func (c ownerCount) plus(o ownerCount) ownerCount {
+	return ownerCount{c.Objects + o.Objects, c.Bytes + o.Bytes}
+}
 
 func (b *Bucket) atTally(node string) address {
 	return address{b.bucket(0), string(appendKey([]byte(b.key(keyTally)), node)) + nameEnd}
