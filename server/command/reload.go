@@ -135,7 +135,7 @@ func (r *reloader) reloadSettings() error {
 		return err
 	}
 	before := r.live.secrets.Load()
-	if bytes.Equal(secrets.AdminKeys[0], before.AdminKeys[0]) {
+	if !r.live.data.Shared() && bytes.Equal(secrets.AdminKeys[0], before.AdminKeys[0]) {
 		secrets.AdminKeys = before.AdminKeys // live.admit
 	}
 	r.live.apps.now.Store(&given)
