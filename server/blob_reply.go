@@ -25,6 +25,7 @@ const (
 var blobCodes = []blobCode{
 	{errNotModified, 304, "ConditionNotMet", ""},
 	{errURI, 400, "InvalidUri", "The requested URI does not represent any resource on the server."},
+	{store.ErrField, 400, "InvalidUri", "The requested URI does not represent any resource on the server."},
 	{errContainerLength, 400, "OutOfRangeInput", "The specified resource name length is not within the permissible limits."},
 	{errContainerName, 400, "InvalidResourceName", "The specified resource name contains invalid characters."},
 	{sign.ErrDuplicate, 400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid."},

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"crypto/md5"
 	"encoding/base64"
 	"errors"
@@ -173,6 +174,8 @@ func (s *Server) create(ctx *fasthttp.RequestCtx, r blobRequest, blob store.Item
 		size = o.Size
 		return inspect(o, bytes)
 	}
+	// where several servers share a store, one may have come between the look and the put
+	blob.New = c.noneMatch == "*" || !strings.Contains(r.token.Permissions, "w")
 	objs, err := s.cfg.Pictures.Apply(store.Change{
 		Put: append([]store.Item{blob}, more...),
 		Decide: func(now store.View, ch *store.Change) error {
@@ -182,6 +185,9 @@ func (s *Server) create(ctx *fasthttp.RequestCtx, r blobRequest, blob store.Item
 			return withinQuota(now, s.cfg.Cache, r.app, size, 1, append(slices.Clone(ch.Delete), blob.Name)...)
 		},
 	})
+	if errors.Is(err, store.ErrExists) {
+		err = cmp.Or(mayCreate(s.cfg.Pictures), errBlobExists)
+	}
 	if err != nil {
 		return store.Object{}, err
 	}
