@@ -31,7 +31,7 @@ var openAPI []byte
 
 // docsOrder is the pages as the navigation has them.
 var docsOrder = []string{
-	"index", "operations", "dfsapi", "qstorage", "blob", "api", "migration", "tuning", "security", "README.zh-TW", "README.zh-CN",
+	"index", "operations", "scale", "dfsapi", "qstorage", "blob", "api", "migration", "tuning", "security", "README.zh-TW", "README.zh-CN",
 }
 
 func (s *Server) routeDocs(r *router.Router) {
