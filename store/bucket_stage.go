@@ -39,7 +39,7 @@ func (b *Bucket) stage(o *Object, item Item) (s *bodyAt, err error) {
 	in := &incoming{sum: sha256.New()}
 	if r, ok := item.Body.(*bytes.Reader); ok && int64(r.Len()) == r.Size() {
 		s.ReaderAt = r
-		_, err = io.Copy(in, io.NewSectionReader(r, 0, r.Size()))
+		_, err = r.WriteTo(in)
 	} else {
 		err = b.receive(s, in, item.Body)
 	}
