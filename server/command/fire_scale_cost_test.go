@@ -41,7 +41,7 @@ func TestScaleCost(t *testing.T) {
 		{"QStorage upload", 80, func(c *costed, _ int) { c.send(byUpload, photo) }},
 		{"PUT of 50 KB", 200, func(c *costed, i int) { c.put(i, photo[:50_000]) }},
 		{"GET of one again and again", 3000, func(c *costed, i int) { c.get(c.names[0]) }},
-		{"GET of another each time", 200, func(c *costed, _ int) { c.read++; c.get(c.names[c.read]) }},
+		{"GET of another each time", 200, func(c *costed, _ int) { c.get(c.names[c.read]); c.read++ }},
 	}
 	for _, w := range works {
 		took := map[string][]float64{}
