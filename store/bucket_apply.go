@@ -25,6 +25,9 @@ func (b *Bucket) Apply(ch Change) ([]Object, error) {
 			return nil, err
 		}
 		bodies = append(bodies, s)
+		if _, err := b.at(objs[i].Name); err != nil {
+			return nil, err
+		}
 	}
 	for held := changed(ch, objs); ; {
 		more, err := b.holding(held, ch, objs, bodies)

@@ -50,7 +50,7 @@ func openBucket(t testing.TB, c *clock, change func(*BucketOptions)) *Bucket {
 }
 
 func TestBucket(t *testing.T) {
-	testStore(t, promises{longestName, false}, func(t *testing.T, c *clock) Store { return openBucket(t, c, nil) })
+	testStore(t, promises{maxName: longestName}, func(t *testing.T, c *clock) Store { return openBucket(t, c, nil) })
 }
 
 // longestName is how many letters a name may have of which each is one in a key: a break
