@@ -49,6 +49,9 @@ var callRows = []struct {
 		s.putBlob("a.txt", "a")
 		return func() { s.wantStatus(201, s.putBlob("a.txt", "b")) }
 	}},
+	{"Put Blob with `If-None-Match: *`, a new name", func(s *remoteServer) func() {
+		return func() { s.wantStatus(201, s.putBlob("a.txt", "a", "If-None-Match", "*")) }
+	}},
 	{"Put Block", func(s *remoteServer) func() {
 		return func() { s.wantStatus(201, s.stage("a.txt", "1", "a")) }
 	}},

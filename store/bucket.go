@@ -47,7 +47,7 @@ type BucketOptions struct {
 type Bucket struct {
 	opt BucketOptions
 	s3  *s3
-	intake
+	arrivals
 
 	locks    nameLocks
 	versions versions
@@ -76,6 +76,9 @@ var (
 	ErrClock = errors.New("store: this machine's clock is not S3's")
 )
 
+// Buckets are named as AWS has it, with room for a number behind.
+var isBucket = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,58}[a-z0-9]$`)
+
 var isPrefix = regexp.MustCompile(`^$|^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$`)
 
 // OpenBucket opens a tier in S3, once S3 has shown that it refuses to put what is to be the
@@ -89,12 +92,15 @@ func OpenBucket(opt BucketOptions) (*Bucket, error) {
 	if opt.Prefix != "" {
 		opt.Prefix += "/"
 	}
+	if !isBucket.MatchString(opt.Bucket) {
+		return nil, fmt.Errorf("store: bucket %q: want 3 to 60 of a-z 0-9 . -", opt.Bucket)
+	}
 	client, err := newS3(opt)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	b := &Bucket{
-		opt: opt, s3: client, intake: newIntake(), versions: versions{seed: maphash.MakeSeed()}, stop: make(chan struct{}),
+		opt: opt, s3: client, arrivals: arrivals{newIntake(), opt.Temp, opt.Now}, versions: versions{seed: maphash.MakeSeed()}, stop: make(chan struct{}),
 	}
 	if err := b.setUp(); err != nil {
 		return nil, err
