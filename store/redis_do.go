@@ -128,6 +128,7 @@ func (b *blend) applyRest() error {
 		case t.body != nil:
 			var from io.Reader = io.NewSectionReader(t.body, 0, t.is.Size)
 			if r, ok := t.body.ReaderAt.(*bytes.Reader); ok { // which may stay where it is
+				r.Seek(0, io.SeekStart)
 				from = r
 			}
 			ch.Put = append(ch.Put, Item{Object: *t.is, Body: from, New: t.first && !t.rest})

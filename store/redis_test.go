@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"io"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"tintype/store/redistest"
@@ -112,6 +114,26 @@ var redisTests = map[string]func(*testing.T, *Redis, *clock){
 		}
 		for _, name := range []string{"a", "b", "c"} {
 			r.is(t, name, "", "")
+		}
+	},
+	"bytes in memory, in buffers and in files come whole to either": func(t *testing.T, r *Redis, c *clock) {
+		for _, size := range []int{0, 1, smallBody, smallBody + 1, maxInMemory, maxInMemory + 2, MaxWhole, MaxWhole + 1} {
+			body := bytes.Repeat([]byte("0123456789abcdefg"), size/17+1)[:size]
+			for kind, reader := range map[string]io.Reader{"memory": bytes.NewReader(body), "stream": iotest.HalfReader(bytes.NewReader(body))} {
+				in, forever := shortLived(c, kind, ""), item("forever "+kind, "")
+				in.Body = reader
+				put(t, r, in)
+				if from, ok := reader.(*bytes.Reader); ok {
+					from.Seek(0, io.SeekStart)
+				} else {
+					reader = iotest.HalfReader(bytes.NewReader(body))
+				}
+				forever.Body = reader
+				put(t, r, forever)
+				if read(t, r, in.Name) != string(body) || read(t, r, forever.Name) != string(body) {
+					t.Errorf("%d bytes from a %s are others", size, kind)
+				}
+			}
 		}
 	},
 	"an edit moves what must not be in Redis any more": func(t *testing.T, r *Redis, c *clock) {
@@ -292,14 +314,29 @@ var redisTests = map[string]func(*testing.T, *Redis, *clock){
 			seen = append(seen, v)
 		}
 	},
+	"what takes a name is later than what had it": func(t *testing.T, r *Redis, c *clock) {
+		var last time.Time
+		for i, in := range []Item{shortLived(c, "a", "1"), shortLived(c, "a", "2"), item("a", "3"), item("a", "4"), shortLived(c, "a", "5")} {
+			o := put(t, r, in)[0]
+			if got, err := r.Stat("a"); err != nil || !same(got, o) || !o.LastModified().After(last) {
+				t.Errorf("%d: %v came after %v, and Stat = %+v, %v", i, o.LastModified(), last, got, err)
+			}
+			last = o.LastModified()
+		}
+	},
 	"changes of one name come one after the other": func(t *testing.T, r *Redis, c *clock) {
 		const workers, rounds = 8, 10
 		put(t, r, shortLived(c, "a", "x"))
 		var wg sync.WaitGroup
 		for range workers {
 			wg.Go(func() {
-				for range rounds {
-					if err := edit(r, "a", func(o *Object) { o.Width++ }); err != nil {
+				for i := range rounds {
+					wider := []Edit{{"a", func(o *Object) error { o.Width++; return nil }}}
+					ch := Change{Edit: wider}
+					if i%2 == 0 { // and such as nobody knows of before they are decided
+						ch = Change{Decide: func(_ View, ch *Change) error { ch.Edit = wider; return nil }}
+					}
+					if _, err := r.Apply(ch); err != nil {
 						t.Error(err)
 					}
 				}

@@ -16,8 +16,10 @@ func FuzzRedisValue(f *testing.F) {
 		CRC: crc32.Checksum([]byte("bytes"), castagnoli), Created: time.UnixMicro(1).UTC(), Expires: time.UnixMicro(2).UTC(),
 		Attributes: map[string]string{"k": "v"},
 	}
-	whole := append(front{o, 7}.append(nil), "bytes"...)
-	for _, b := range [][]byte{whole, whole[:len(whole)-1], whole[:valueHeader], nil, append(bytes.Clone(whole), 0)} {
+	pack := func(o Object) []byte { return append(front{o, 7}.append(nil), "bytes"...) }
+	whole, forever, long := pack(o), o, o
+	forever.Expires, long.Size = time.Time{}, 6
+	for _, b := range [][]byte{whole, whole[:len(whole)-1], whole[:valueHeader], nil, append(bytes.Clone(whole), 0), pack(forever), pack(long)} {
 		f.Add("a", b)
 	}
 	f.Fuzz(func(t *testing.T, name string, b []byte) {

@@ -1,5 +1,6 @@
 // Package redistest starts Redis servers for tests: one alone, or a cluster of six. It needs the
-// program redis-server (Debian package redis-server), and skips tests where there is none.
+// program redis-server (Debian package redis-server), and skips tests where there is none. One
+// test at a time has servers, of all tests on the machine; the others wait.
 package redistest
 
 import (
@@ -15,15 +16,19 @@ import (
 	"time"
 )
 
-// firstPort is that of the first server. The others follow, and their bus is 10,000 above.
-// Tests of other packages that run at the same time wait there until it is free.
-const firstPort = 7101
-
 const (
+	// firstPort is that of the first server. The others follow, and their bus is busAbove.
+	firstPort = 7101
+	busAbove  = 10000
+	// elsewhere is where they are when one of these ports is taken, or one of 10 more, and so on.
+	elsewhere = 11101
+	// turn is where the test listens that has its turn.
+	turn = "127.0.0.1:7100"
+
 	masters  = 3
 	replicas = 3
 
-	patience = 3 * time.Minute // with a port that is taken
+	patience = 5 * time.Minute // with other tests
 )
 
 // Server is a redis-server, which ends with the test that started it.
@@ -44,20 +49,21 @@ type Servers []*Server
 // Single starts a server alone. args are further settings, as "--maxmemory", "10mb".
 func Single(tb testing.TB, args ...string) Servers {
 	tb.Helper()
-	return Servers{start(tb, firstPort, args)}
+	return Servers{start(tb, wait(tb), args)}
 }
 
 // Cluster starts three masters and a replica of each. Every replica has got everything from
 // its master when it returns: of a master that dies earlier nothing comes back.
 func Cluster(tb testing.TB, args ...string) Servers {
 	tb.Helper()
+	port := wait(tb)
 	args = append([]string{
 		"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000",
 		"--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0",
 	}, args...)
 	var all Servers
 	for i := range masters + replicas {
-		all = append(all, start(tb, firstPort+i, args))
+		all = append(all, start(tb, port+i, args))
 	}
 	if err := all.join(); err != nil {
 		tb.Fatalf("make a cluster: %v", err)
@@ -84,10 +90,54 @@ func (all Servers) Flush(tb testing.TB) {
 	}
 }
 
+// wait waits until it is the turn of this test, and returns the first port for its servers.
+func wait(tb testing.TB) (port int) {
+	tb.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		tb.Skip("redis-server is not installed (Debian package redis-server)")
+	}
+	err := until(patience, func() error {
+		ln, err := net.Listen("tcp", turn)
+		if err == nil {
+			tb.Cleanup(func() { ln.Close() })
+		}
+		return err
+	})
+	if err != nil {
+		tb.Fatalf("another test has Redis servers all the time, or this one has some already: %v", err)
+	}
+	port = firstPort
+	for next := elsewhere; !free(port); next += 10 {
+		if next > elsewhere+100 {
+			tb.Fatalf("ports from %d and from %d on are taken", firstPort, elsewhere)
+		}
+		port = next
+	}
+	return port
+}
+
+// free says whether nobody listens where all servers would.
+func free(port int) bool {
+	for p := range masters + replicas {
+		for _, p := range [...]int{port + p, port + p + busAbove} {
+			ln, err := net.Listen("tcp", address(p))
+			if err != nil {
+				return false
+			}
+			ln.Close()
+		}
+	}
+	return true
+}
+
+func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+const program = "redis-server"
+
 // start starts a server in a directory of its own.
 func start(tb testing.TB, port int, args []string) *Server {
 	tb.Helper()
-	s := &Server{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), args: append([]string{
+	s := &Server{Address: address(port), args: append([]string{
 		"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", tb.TempDir(),
 		"--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
 	}, args...)}
@@ -100,30 +150,21 @@ func start(tb testing.TB, port int, args []string) *Server {
 // answers.
 func (s *Server) Start(tb testing.TB) {
 	tb.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		tb.Skip("redis-server is not installed (Debian package redis-server)")
+	cmd := exec.Command(program, s.args...)
+	s.ended, s.log = make(chan struct{}), &bytes.Buffer{}
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	endWithTest(cmd)
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
 	}
-	for end := time.Now().Add(patience); ; time.Sleep(time.Second) {
-		ended, log := make(chan struct{}), &bytes.Buffer{}
-		cmd := exec.Command(path, s.args...)
-		cmd.Stdout, cmd.Stderr = log, log
-		if err := cmd.Start(); err != nil {
-			tb.Fatal(err)
-		}
-		go func() {
-			cmd.Wait()
-			close(ended)
-		}()
-		s.process, s.ended, s.log = cmd.Process, ended, log
-		err := until(10*time.Second, s.answers)
-		if err == nil {
-			return
-		}
+	s.process = cmd.Process
+	go func(ended chan struct{}) {
+		cmd.Wait()
+		close(ended)
+	}(s.ended)
+	if err := until(10*time.Second, s.answers); err != nil {
 		s.Kill()
-		if !bytes.Contains(log.Bytes(), []byte("in use")) || time.Now().After(end) {
-			tb.Fatalf("redis-server on %s: %v\n%s", s.Address, err, log.Bytes())
-		}
+		tb.Fatalf("redis-server on %s: %v\n%s", s.Address, err, s.log.Bytes())
 	}
 }
 
