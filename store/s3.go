@@ -34,7 +34,8 @@ var (
 	// ErrRefused is returned when S3 does not let this server in, or has no such bucket.
 	ErrRefused = errors.New("store: S3 refuses")
 
-	errTaken = errors.New("key is taken") // of a put that is to be the first
+	errTaken  = errors.New("key is taken") // of a put that is to be the first
+	errNoCopy = errors.New("S3 has begun to copy and failed")
 )
 
 // meta is what S3 keeps beside the bytes of a key.
@@ -262,7 +263,10 @@ func (s *s3) copy(from, to address, m meta) error {
 		headers[userMeta+name] = value
 	}
 	return s.call(0, func(ctx context.Context, c *minio.Core) error {
-		_, err := c.CopyObject(ctx, from.bucket, from.key, to.bucket, to.key, headers, minio.CopySrcOptions{}, minio.PutObjectOptions{})
+		info, err := c.CopyObject(ctx, from.bucket, from.key, to.bucket, to.key, headers, minio.CopySrcOptions{}, minio.PutObjectOptions{})
+		if err == nil && info.ETag == "" { // the answer begins with 200 before there is a copy, and has an error behind
+			err = errNoCopy
+		}
 		return err
 	})
 }
