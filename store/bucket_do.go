@@ -127,7 +127,7 @@ func (c *bucketChange) write(e *named) error {
 	if err != nil {
 		return err
 	}
-	return c.s3.copy(from, at, m)
+	return c.s3.copy(from, at, src.was.Size+src.was.tail, func(int) meta { return m })
 }
 
 // rewrite puts an object's bytes again, with another tail behind them.

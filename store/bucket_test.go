@@ -61,11 +61,12 @@ const longestName = maxNameKey - maxNameKey/(longSegment+1)
 type inMemory struct {
 	*s3test.Server
 	endpoints []string
+	attempt   time.Duration // 0: attemptTime
 }
 
 func newInMemory(t *testing.T) *inMemory {
 	s, one := s3test.New(t)
-	return &inMemory{s, []string{one, s.Endpoint(t)}}
+	return &inMemory{Server: s, endpoints: []string{one, s.Endpoint(t)}}
 }
 
 // open opens the tier for the server called node.
@@ -73,6 +74,7 @@ func (m *inMemory) open(t *testing.T, c *clock, node string) *Bucket {
 	t.Helper()
 	return openBucket(t, c, func(opt *BucketOptions) {
 		opt.Endpoints, opt.Node, opt.Prefix, opt.Log = m.endpoints, node, "p", slog.New(slog.DiscardHandler)
+		opt.attempt = m.attempt
 	})
 }
 

@@ -1,9 +1,65 @@
 package store
 
 import (
+	"errors"
 	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
+	"time"
 )
+
+// Answers that begin and do not go on are given up, whatever they answer.
+func TestS3GivesUpAnswersThatHang(t *testing.T) {
+	for name, call := range map[string]func(*Bucket) error{
+		"list": func(b *Bucket) error { _, err := b.List("", "", "", 10); return err },
+		"head": func(b *Bucket) error { _, err := b.Stat("a"); return err },
+		"get":  func(b *Bucket) error { return readAll(b, "a") },
+		"none": func(b *Bucket) error {
+			if _, _, err := b.Open("missing"); !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			return nil
+		},
+		"delete": func(b *Bucket) error { return del(b, "a") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, m := newClock(), newInMemory(t)
+			m.attempt = 300 * time.Millisecond
+			b := m.open(t, c, "n1")
+			put(t, b, item("a", "some bytes"))
+			release := make(chan struct{})
+			defer b.Close()
+			defer close(release)
+			var hung atomic.Int64
+			m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+				if "http://"+r.Host != m.endpoints[0] {
+					return false
+				}
+				hung.Add(1)
+				rec := httptest.NewRecorder()
+				m.Do(rec, r)
+				for name, values := range rec.Header() {
+					w.Header()[name] = values
+				}
+				w.Header().Set("Content-Length", "1000")
+				w.WriteHeader(rec.Code)
+				w.Write(rec.Body.Bytes()[:rec.Body.Len()/2])
+				w.(http.Flusher).Flush()
+				<-release
+				return true
+			}
+			if err := call(b); err != nil || hung.Load() == 0 {
+				t.Errorf("%v, with %d answers that hang", err, hung.Load())
+			}
+		})
+	}
+}
+
+func readAll(s Store, name string) error {
+	_, err := verify(s, name)
+	return err
+}
 
 // S3 begins its answer to a copy before it has made one: what says 200 may be an error.
 func TestS3KnowsACopyThatFailed(t *testing.T) {
@@ -25,5 +81,23 @@ func TestS3KnowsACopyThatFailed(t *testing.T) {
 	}
 	if got := read(t, b, "delete-a"); got != "x" {
 		t.Errorf("read %q", got)
+	}
+}
+
+// What is large is not copied at once.
+func TestS3HasTimeToCopyWhatIsLarge(t *testing.T) {
+	c, m := newClock(), newInMemory(t)
+	m.attempt = 300 * time.Millisecond
+	b := m.open(t, c, "n1")
+	defer b.Close()
+	put(t, b, item("a", string(make([]byte, 4*slowest))))
+	m.Fault = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("X-Amz-Copy-Source") != "" {
+			time.Sleep(2 * m.attempt)
+		}
+		return false
+	}
+	if err := move(b, rename{"a", "b", time.Time{}}); err != nil {
+		t.Error(err)
 	}
 }
