@@ -425,7 +425,8 @@ func TestBucketCollectsVariantsWithoutAnOriginal(t *testing.T) {
 		in.Original = Sum([]byte("full"))
 		return in
 	}
-	put(t, b, variant("c/1/a_1024"), variant("c/2/a_1024"), item("c/2/a_full", "full"), item("top", "x"))
+	put(t, b, variant("c/1/a_1024"), variant("c/2/a_1024"), item("c/2/a_full", "full"), item("top", "x"),
+		variant("\x00c/2/a_full\x00")) // of which blocks a blob was made
 	if _, n, err := b.Collect(time.Time{}, noProgress); err != nil || n != 0 {
 		t.Errorf("at once: %d, %v", n, err)
 	}
@@ -433,7 +434,7 @@ func TestBucketCollectsVariantsWithoutAnOriginal(t *testing.T) {
 	if _, n, err := b.Collect(time.Time{}, noProgress); err != nil || n != 1 {
 		t.Errorf("an hour later: %d, %v", n, err)
 	}
-	if got := m.objects(t); !slices.Equal(got, []string{"c/2/a_1024", "c/2/a_full", "top"}) {
+	if got := m.objects(t); !slices.Equal(got, []string{"\x00c/2/a_full\x00", "c/2/a_1024", "c/2/a_full", "top"}) {
 		t.Errorf("S3 has %q", got)
 	}
 }
