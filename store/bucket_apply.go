@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -51,7 +52,8 @@ func changed(ch Change, objs []Object) []string {
 }
 
 // holding does all of ch while no other change of this process has the names held. more: it
-// has done nothing, since these would have to be held too.
+// has done nothing, since these would have to be held too, as it changes them or goes by what
+// is there.
 func (b *Bucket) holding(held []string, ch Change, objs []Object, bodies []*bodyAt) (more []string, err error) {
 	b.locks.lock(held)
 	defer b.locks.unlock(held)
@@ -61,17 +63,15 @@ func (b *Bucket) holding(held []string, ch Change, objs []Object, bodies []*body
 		if err := ch.Decide(c, &ch); err != nil {
 			return nil, err
 		}
-		for _, name := range changed(ch, nil) {
-			if !slices.Contains(held, name) {
-				more = append(more, name)
-			}
-		}
-		if len(more) > 0 {
+		if more := c.others(held, changed(ch, nil)); len(more) > 0 {
 			return more, nil
 		}
 	}
 	if err := c.run(ch, objs, bodies); err != nil {
 		return nil, err
+	}
+	if more := c.others(held, nil); len(more) > 0 { // to which something moves
+		return more, nil
 	}
 	defer func() {
 		for name := range c.all {
@@ -79,6 +79,20 @@ func (b *Bucket) holding(held []string, ch Change, objs []Object, bodies []*body
 		}
 	}()
 	return nil, c.do()
+}
+
+// others returns the names that c has looked at, and those of changed, which are not held.
+func (c *bucketChange) others(held, changed []string) (more []string) {
+	known := make(map[string]bool, len(held))
+	for _, name := range held {
+		known[name] = true
+	}
+	for _, name := range slices.AppendSeq(changed, maps.Keys(c.all)) {
+		if !known[name] {
+			known[name], more = true, append(more, name)
+		}
+	}
+	return more
 }
 
 // bucketChange is a Change on its way: what is under the names that it has looked at, and what is to be.

@@ -387,6 +387,64 @@ func TestBucketPutsTheOriginalLast(t *testing.T) {
 	}
 }
 
+// While a change has looked at a name, or moves something there, no other one changes it.
+func TestBucketHoldsWhatAChangeLooksAt(t *testing.T) {
+	c, m := newClock(), newInMemory(t)
+	b := m.open(t, c, "n1")
+	defer b.Close()
+	put(t, b, item("delete-a", "old"), item("c/full", "x"))
+	for name, test := range map[string]struct {
+		slow  string // the key whose PUT waits until the other change has had its time
+		first func() error
+		other func() error
+		want  func() bool // after both, the first one first
+	}{
+		"a name that something moves to": {
+			"a", func() error { return move(b, rename{"delete-a", "a", time.Time{}}) },
+			func() error { _, err := tryPut(b, item("a", "new")); return err },
+			func() bool { return read(t, b, "a") == "new" },
+		},
+		"the original of a variant": {
+			"c/1024", func() error {
+				_, err := b.Apply(Change{Put: []Item{item("c/1024", "small")}, Decide: func(now View, _ *Change) error {
+					_, err := now.Stat("c/full")
+					return err
+				}})
+				return err
+			},
+			func() error {
+				_, err := b.Apply(Change{Decide: func(now View, ch *Change) error {
+					objs, err := now.List("c/", "", "", 10)
+					for _, o := range objs {
+						ch.Delete = append(ch.Delete, o.Name)
+					}
+					return err
+				}})
+				return err
+			},
+			func() bool { objs, err := b.List("c/", "", "", 10); return err == nil && len(objs) == 0 },
+		},
+	} {
+		reached, done := make(chan bool), make(chan error, 1)
+		var slow atomic.Bool
+		m.Fault = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method == "PUT" && r.URL.Path == "/tintype/p/pictures/o/"+keyOf(test.slow) && !slow.Swap(true) {
+				reached <- true
+				time.Sleep(200 * time.Millisecond) // in which a change that did not wait would be done
+			}
+			return false
+		}
+		go func() { done <- test.first() }()
+		<-reached
+		if err := errors.Join(test.other(), <-done); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !test.want() {
+			t.Errorf("%s: the change that began later is undone; S3 has %q", name, m.objects(t))
+		}
+	}
+}
+
 // A deletion that S3's delete has failed is done by the next one.
 func TestBucketMoveIsRepeated(t *testing.T) {
 	c, m := newClock(), newInMemory(t)
