@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -121,16 +122,10 @@ func (e *named) there(now time.Time) bool { return !e.is.Created.IsZero() && !e.
 
 // entry returns what is known of a name, looking where nothing is.
 func (c *bucketChange) entry(name string) (*named, error) {
-	if e, ok := c.all[name]; ok {
-		return e, nil
-	}
-	k, err := c.look(name)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err := c.lookAll([]string{name}); err != nil {
 		return nil, err
 	}
-	e := &named{name: name, was: k, is: k}
-	c.all[name] = e
-	return e, nil
+	return c.all[name], nil
 }
 
 // Stat implements View.
@@ -151,8 +146,36 @@ func (c *bucketChange) change(e *named) {
 	}
 }
 
+// lookAll looks at what is under names at once, for entry.
+func (c *bucketChange) lookAll(names []string) error {
+	var mu sync.Mutex // guards all
+	return inParallel(slices.Compact(slices.Sorted(slices.Values(names))), func(name string) error {
+		mu.Lock()
+		_, known := c.all[name]
+		mu.Unlock()
+		if known {
+			return nil
+		}
+		k, err := c.look(name)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		c.all[name] = &named{name: name, was: k, is: k}
+		return nil
+	})
+}
+
 // run works out what ch leads to, and does nothing of it.
 func (c *bucketChange) run(ch Change, objs []Object, bodies []*bodyAt) error {
+	// one put that is refused has to leave nothing behind of what else there is
+	alone := len(ch.Delete)+len(ch.Edit) == 0 && !slices.ContainsFunc(ch.Put, func(item Item) bool { return !item.New })
+	if !alone {
+		if err := c.lookAll(changed(ch, objs)); err != nil {
+			return err
+		}
+	}
 	for _, name := range ch.Delete {
 		if err := c.drop(name); err != nil {
 			return err
@@ -163,8 +186,6 @@ func (c *bucketChange) run(ch Change, objs []Object, bodies []*bodyAt) error {
 			return err
 		}
 	}
-	// one put that is refused has to leave nothing behind of what else there is
-	alone := len(ch.Delete)+len(ch.Edit) == 0 && !slices.ContainsFunc(ch.Put, func(item Item) bool { return !item.New })
 	for i, item := range ch.Put {
 		if err := c.place(&objs[i], bodies[i], item.New, alone); err != nil {
 			return err
