@@ -89,30 +89,59 @@ func (b *Bucket) look(name string) (kept, error) {
 	if err != nil {
 		return kept{}, ErrNotFound // no such name can be stored
 	}
-	m, err := b.s3.head(at)
+	for breaks := 0; ; breaks++ {
+		m, err := b.s3.head(at)
+		if err != nil {
+			return kept{}, err
+		}
+		k, err := parseKept(name, m)
+		if err == nil && k.tail > 0 {
+			k, err = b.lookBehind(at, k)
+		}
+		switch {
+		case err == nil:
+			return k, nil
+		case errors.Is(err, errBroken) && breaks < maxBreaks:
+			continue
+		}
+		return kept{gone: k.gone}, b.damaged(name, err)
+	}
+}
+
+// errBroken is the error of bytes that break off, or are not those any more that were to be read.
+var errBroken = fmt.Errorf("%w: an answer breaks off", ErrUnreachable)
+
+// lookBehind reads the attributes that lie behind the bytes of k. It goes by what is kept beside
+// them now: they may have changed since k was looked at.
+func (b *Bucket) lookBehind(at address, k kept) (kept, error) {
+	m, body, err := b.s3.get(at, k.Size, -1)
+	if err == io.EOF {
+		return kept{}, fmt.Errorf("%w: nothing at %d bytes", errBroken, k.Size)
+	}
 	if err != nil {
 		return kept{}, err
 	}
-	k, err := parseKept(name, m)
-	if err == nil && k.tail > 0 {
-		_, body, getErr := b.s3.get(at, k.Size, k.Size+k.tail)
-		if getErr != nil {
-			return kept{}, getErr
-		}
-		defer body.Close()
-		err = k.readTail(body)
+	defer body.Close()
+	now, err := parseKept(k.Name, m)
+	switch {
+	case err != nil:
+		return now, err
+	case now.Size != k.Size:
+		return kept{}, errBroken
+	case now.tail == 0:
+		return now, nil
 	}
-	if err != nil {
-		return kept{gone: k.gone}, b.damaged(name, err)
+	if err := now.readTail(body); err != nil {
+		return kept{}, err
 	}
-	return k, nil
+	return now, nil
 }
 
 // readTail reads attributes out of what follows the bytes.
 func (k *kept) readTail(r io.Reader) error {
 	tail := make([]byte, k.tail)
 	if _, err := io.ReadFull(r, tail); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errBroken, err)
 	}
 	attributes, err := unpackAttributes(tail)
 	if err != nil {
@@ -178,15 +207,22 @@ func (b *Bucket) Open(name string) (Object, Blob, error) {
 	if err == nil && k.tail > 0 {
 		if k.Size <= MaxWhole {
 			err = r.fetch()
-		} else {
-			r.kept, err = b.look(name)
+		} else if r.kept, err = b.look(name); err == nil && r.put != k.put {
+			err = errReplaced
 		}
+	}
+	if errors.Is(err, errReplaced) {
+		r.Close()
+		return b.Open(name)
 	}
 	if err != nil {
 		return Object{}, nil, errors.Join(b.damaged(name, err), r.Close())
 	}
 	return r.Object, r, nil
 }
+
+// errReplaced is returned by who goes on reading what has been replaced: S3 does not keep it.
+var errReplaced = fmt.Errorf("%w: it has been replaced while it was read", ErrNotFound)
 
 // remote is a Blob in S3. One of up to MaxWhole bytes is read at once, so that S3 does not
 // wait for a slow client.
@@ -282,8 +318,9 @@ func (r *remote) more(p []byte, at int64) (n int, err error) {
 		}
 		r.from = at
 		now, err := parseKept(r.Name, m)
-		if err == nil && (now.Digest != r.Digest || now.Size != r.Size) {
-			err = ErrNotFound // what was opened has been replaced, and S3 does not keep it
+		behind := at+int64(len(p)) > r.Size // attributes, which may have others in their place
+		if err == nil && (now.Digest != r.Digest || now.Size != r.Size || behind && (now.tail != r.tail || !now.Modified.Equal(r.Modified))) {
+			err = errReplaced
 		}
 		if err != nil {
 			return 0, errors.Join(err, r.Close())

@@ -13,6 +13,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -305,6 +306,45 @@ func TestBucketKeepsLongAttributes(t *testing.T) {
 	}
 }
 
+// Between the look that tells that there are long attributes and the one that reads them they
+// may change, and answers may break off.
+func TestBucketReadsLongAttributesThatChange(t *testing.T) {
+	c, m := newClock(), newInMemory(t)
+	b := m.open(t, c, "n1")
+	defer b.Close()
+	with := func(n int) map[string]string { return map[string]string{"a": strings.Repeat("v", n)} }
+	for name, test := range map[string]struct {
+		change func(*Object) // between the two looks
+		want   int
+	}{
+		"longer":  {func(o *Object) { o.Attributes = with(9000) }, 9000},
+		"shorter": {func(o *Object) { o.Attributes = with(3000) }, 3000},
+		"none":    {func(o *Object) { o.Attributes = nil }, 0},
+		"broken":  {nil, 5000},
+	} {
+		in := item("a", "some bytes")
+		in.Attributes = with(5000)
+		put(t, b, in)
+		var once atomic.Bool
+		m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != "GET" || r.Header.Get("Range") == "" || once.Swap(true) {
+				return false
+			}
+			if test.change != nil {
+				if err := edit(b, "a", test.change); err != nil {
+					t.Error(err)
+				}
+				return false
+			}
+			cut(m, w, r)
+			return true
+		}
+		if o, err := b.Stat("a"); err != nil || len(o.Attributes["a"]) != test.want || b.damage.Load() != 0 {
+			t.Errorf("%s: attributes of %d bytes, %v", name, len(o.Attributes["a"]), err)
+		}
+	}
+}
+
 // Two servers see each other's pictures, counts and deletions, the last after RememberFor
 // where they remember.
 func TestBucketsOfTwoServers(t *testing.T) {
@@ -497,6 +537,17 @@ func TestBucketCollectsVariantsWithoutAnOriginal(t *testing.T) {
 	}
 }
 
+// cut gives half of S3's answer.
+func cut(m *inMemory, w http.ResponseWriter, r *http.Request) {
+	rec := httptest.NewRecorder()
+	m.Do(rec, r)
+	maps.Copy(w.Header(), rec.Header())
+	w.Header().Set("Content-Length", strconv.Itoa(rec.Body.Len()))
+	w.WriteHeader(rec.Code)
+	w.Write(rec.Body.Bytes()[:rec.Body.Len()/2])
+	panic(http.ErrAbortHandler)
+}
+
 // A large blob is read to its end over answers that break off, and damage is told of.
 func TestBucketReadsLargeBlobs(t *testing.T) {
 	c, m := newClock(), newInMemory(t)
@@ -509,12 +560,8 @@ func TestBucketReadsLargeBlobs(t *testing.T) {
 		if gets++; r.Method != "GET" || gets > 3 {
 			return false
 		}
-		rec := httptest.NewRecorder()
-		m.Do(rec, r)
-		maps.Copy(w.Header(), rec.Header())
-		w.WriteHeader(rec.Code)
-		w.Write(rec.Body.Bytes()[:rec.Body.Len()/2])
-		panic(http.ErrAbortHandler)
+		cut(m, w, r)
+		return true
 	}
 	if got := read(t, b, "large"); got != body || gets != 4 {
 		t.Errorf("read %d bytes of %d in %d answers", len(got), len(body), gets)
