@@ -113,9 +113,10 @@ type named struct {
 	// Where the bytes of is come from, unless they stay where they are.
 	body *bodyAt
 	from *named
-	// first: there must be nothing. It has not been looked whether there is.
-	first bool
-	done  bool // it is put
+	// first: there was nothing, or it has not been looked whether there is: S3 is asked to put
+	// the first there, so that a put that comes late does nothing. isNew: it must be the first.
+	first, isNew bool
+	done         bool // it is put
 }
 
 func (e *named) there(now time.Time) bool { return !e.is.Created.IsZero() && !e.is.Expired(now) }
@@ -228,7 +229,7 @@ func (c *bucketChange) edit(edit Edit) error {
 	}
 	c.change(to)
 	to.is, to.body, to.from, to.first = e.is, e.body, e.source(), false
-	to.is.Object, to.is.doubts = o, false
+	to.is.Object, to.is.doubts = o, to.was.doubts
 	if to.from == to {
 		to.from = nil
 	}
@@ -245,10 +246,10 @@ func (e *named) source() *named {
 }
 
 // place names staged bytes. alone: what S3 refuses can be undone.
-func (c *bucketChange) place(o *Object, body *bodyAt, first, alone bool) error {
+func (c *bucketChange) place(o *Object, body *bodyAt, isNew, alone bool) error {
 	e := c.all[o.Name]
-	if e == nil && first && alone {
-		e = &named{name: o.Name, first: true}
+	if e == nil && isNew && alone {
+		e = &named{name: o.Name, first: true, isNew: true}
 		c.all[o.Name] = e
 	} else if e == nil {
 		var err error
@@ -256,16 +257,16 @@ func (c *bucketChange) place(o *Object, body *bodyAt, first, alone bool) error {
 			return err
 		}
 	}
-	if first && e.there(c.opt.Now()) {
+	if isNew && e.there(c.opt.Now()) {
 		return fmt.Errorf("%w: %q", ErrExists, o.Name)
 	}
-	if first && !e.first && e.was.Created.IsZero() && !e.was.gone && !e.changed {
-		e.first = true // nothing was there: S3 is to see that it still is so
+	if e.was.Created.IsZero() && !e.was.gone {
+		e.first, e.isNew = true, isNew
 	}
 	if old := e.is.Object; !old.Created.IsZero() && !o.LastModified().After(old.LastModified()) {
 		o.Modified = old.LastModified().Add(time.Microsecond)
 	}
 	c.change(e)
-	e.is, e.body, e.from = kept{Object: *o, put: strconv.FormatUint(rand.Uint64(), 36)}, body, nil
+	e.is, e.body, e.from = kept{Object: *o, put: strconv.FormatUint(rand.Uint64(), 36), doubts: e.was.doubts}, body, nil
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -127,7 +128,7 @@ func (c *bucketChange) write(e *named) error {
 	if err != nil {
 		return err
 	}
-	return c.s3.copy(from, at, src.was.Size+src.was.tail, func(int) meta { return m })
+	return c.s3.copy(from, at, src.was.Size+src.was.tail, m)
 }
 
 // rewrite puts an object's bytes again, with another tail behind them.
@@ -157,7 +158,9 @@ func (c *bucketChange) put(e *named, at address, body io.ReaderAt, tail []byte) 
 	}
 	for tries := 0; ; tries++ {
 		err := c.s3.put(at, body, size, sum, func(try int) meta {
-			e.is.doubts = try > 1
+			if try > 1 {
+				e.is.doubts = later(e.is.doubts, c.opt.Now().Add(lateTime))
+			}
 			m, _ := e.is.meta()
 			return m
 		}, e.first)
@@ -172,14 +175,22 @@ func (c *bucketChange) put(e *named, at address, body io.ReaderAt, tail []byte) 
 		case err == nil && k.put == e.is.put:
 			e.done = true
 			return nil
-		case err == nil && !k.Expired(c.opt.Now()):
+		case err == nil && e.isNew && !k.Expired(c.opt.Now()):
 			return fmt.Errorf("%w: %q", ErrExists, e.name)
 		case err == nil || k.gone:
-			e.first, e.was = false, k // it takes the place of what nobody sees
+			e.first, e.was = false, k // it takes the place of what nobody sees, or of what another server has put
+			e.is.doubts = later(e.is.doubts, k.doubts)
 		case tries == maxBreaks: // it comes and goes
 			return fmt.Errorf("%w: %q", ErrExists, e.name)
 		}
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // withTail returns bytes with others behind them, and the SHA-256 of all.
@@ -219,11 +230,7 @@ func (c *bucketChange) undo(why error) error {
 		if !e.done || !e.was.Created.IsZero() {
 			return nil
 		}
-		at, err := c.at(e.name)
-		if err != nil {
-			return err
-		}
-		return c.s3.remove(at)
+		return c.removeKept(e.name, e.is)
 	})
 }
 
@@ -239,25 +246,25 @@ func (c *bucketChange) remove(e *named) error {
 	return c.s3.remove(c.atID(id))
 }
 
-// lateTime is how long after it was sent S3 may still do what it was asked for: its
-// signature holds for 15 minutes.
-const lateTime = 20 * time.Minute
+// lateTime is how long after it was sent S3 may still do what it was asked for: its signature
+// holds for 15 minutes, and clocks differ by up to skewToStop.
+const lateTime = 15*time.Minute + skewToStop + 5*time.Minute
 
-// removeKept removes what is under a name. Where an attempt to put it may still be under way,
+// removeKept removes what is under a name. Where a put may still come that is to be the first,
 // something stays that is in its way: it would come back otherwise.
 func (b *Bucket) removeKept(name string, k kept) error {
 	at, err := b.at(name)
 	if err != nil {
 		return err
 	}
-	if !k.doubts {
+	if !b.opt.Now().Before(k.doubts) {
 		return b.s3.remove(at)
 	}
-	if err := b.s3.putSmall(b.atDue(keyDue, b.opt.Now().Add(lateTime), name), nil, false); err != nil {
+	if err := b.s3.putSmall(b.atDue(keyDue, k.doubts, name), nil, false); err != nil {
 		return err
 	}
 	return b.s3.put(at, bytes.NewReader(nil), 0, Sum(nil), func(int) meta {
-		return meta{mediaType: octets, user: map[string]string{metaGone: "1"}}
+		return meta{mediaType: octets, user: map[string]string{metaGone: "1", metaDoubts: strconv.FormatInt(k.doubts.Unix(), 10)}}
 	}, false)
 }
 

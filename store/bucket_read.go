@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"time"
 )
 
 // Names of what S3 keeps beside the bytes of an object.
@@ -17,8 +18,8 @@ const (
 	metaRow    = "tintype"       // the object's row, sealed with its name, in base64
 	metaTail   = "tintype-tail"  // bytes of attributes behind those of the object; none: they are in the row
 	metaPut    = "tintype-put"   // a random number of the put
-	metaDoubts = "tintype-tries" // attempts of that, before this one, that may still be under way
-	metaGone   = "tintype-gone"  // there is no object, and no put of doubts may make one
+	metaDoubts = "tintype-until" // until when a put under this name, before this one, may come; in seconds since 1970
+	metaGone   = "tintype-gone"  // there is no object, and no such put may make one
 )
 
 // maxMetaRow is the longest row, in bytes, that is kept beside the bytes of an object: AWS
@@ -31,7 +32,7 @@ type kept struct {
 	Object
 	put    string // its random number
 	tail   int64
-	doubts bool
+	doubts time.Time // until when an earlier put under its name may come; zero: there is none
 	gone   bool
 }
 
@@ -51,16 +52,20 @@ func (k kept) meta() (m meta, tail []byte) {
 	if len(tail) > 0 {
 		m.user[metaTail] = strconv.Itoa(len(tail))
 	}
-	if k.doubts {
-		m.user[metaDoubts] = "1"
+	if !k.doubts.IsZero() {
+		m.user[metaDoubts] = strconv.FormatInt(k.doubts.Unix(), 10)
 	}
 	return m, tail
 }
 
 // parse reads what meta has written, without a tail.
 func parseKept(name string, m meta) (k kept, err error) {
+	var doubts time.Time
+	if until, err := strconv.ParseInt(m.user[metaDoubts], 10, 64); err == nil {
+		doubts = time.Unix(until, 0)
+	}
 	if m.user[metaGone] != "" {
-		return kept{gone: true}, ErrNotFound
+		return kept{gone: true, doubts: doubts}, ErrNotFound
 	}
 	sealed, err := base64.StdEncoding.DecodeString(m.user[metaRow])
 	if err != nil {
@@ -78,7 +83,7 @@ func parseKept(name string, m meta) (k kept, err error) {
 			return k, fmt.Errorf("%w: attributes of %q of %q bytes", ErrDamaged, name, text)
 		}
 	}
-	k.put, k.doubts = m.user[metaPut], m.user[metaDoubts] != ""
+	k.put, k.doubts = m.user[metaPut], doubts
 	return k, nil
 }
 
@@ -104,7 +109,7 @@ func (b *Bucket) look(name string) (kept, error) {
 		case errors.Is(err, errBroken) && breaks < maxBreaks:
 			continue
 		}
-		return kept{gone: k.gone}, b.damaged(name, err)
+		return kept{gone: k.gone, doubts: k.doubts}, b.damaged(name, err)
 	}
 }
 

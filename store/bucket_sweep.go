@@ -100,6 +100,8 @@ func (b *Bucket) sweepKey(marker address, kind string, until time.Time, removed 
 		if b.opt.Now().Sub(at) < inFlight {
 			return nil
 		}
+	case k.gone && b.opt.Now().Before(k.doubts):
+		// another key leads there when it may go
 	case k.gone:
 		if err := b.removeGone(name); err != nil {
 			return err

@@ -143,41 +143,111 @@ func TestBucketKnowsItsOwnPut(t *testing.T) {
 // A gateway that hung may do a put when the picture has long been put by another one, and
 // deleted.
 func TestBucketKeepsAwayAPutThatComesLate(t *testing.T) {
+	again := func(b *Bucket) error {
+		in := item("a", "again")
+		in.New = true
+		_, err := tryPut(b, in)
+		return err
+	}
+	trash := func(b *Bucket) error { return move(b, rename{"a", "delete-a", b.opt.Now()}) }
+	drop := func(b *Bucket) error { return del(b, "a") }
+	for name, test := range map[string]struct {
+		isNew bool
+		then  []func(*Bucket) error
+		left  []string
+	}{
+		"moved":                {true, []func(*Bucket) error{trash}, []string{"delete-a"}},
+		"deleted":              {true, []func(*Bucket) error{drop}, nil},
+		"put as may be":        {false, []func(*Bucket) error{drop}, nil},
+		"put again":            {true, []func(*Bucket) error{drop, again, drop}, nil},
+		"replaced":             {true, []func(*Bucket) error{func(b *Bucket) error { _, err := tryPut(b, item("a", "y")); return err }, drop}, nil},
+		"restored and deleted": {true, []func(*Bucket) error{trash, func(b *Bucket) error { return move(b, rename{"delete-a", "a", time.Time{}}) }, drop}, nil},
+		"with more attributes": {true, []func(*Bucket) error{func(b *Bucket) error {
+			return edit(b, "a", func(o *Object) { o.Attributes = map[string]string{"k": strings.Repeat("v", 5000)} })
+		}, drop}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, m := newClock(), newInMemory(t)
+			b := m.open(t, c, "n1")
+			defer b.Close()
+			var late *http.Request
+			m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method != "PUT" || late != nil {
+					return false
+				}
+				body, _ := io.ReadAll(r.Body)
+				late = r.Clone(context.Background())
+				late.Body = io.NopCloser(bytes.NewReader(body))
+				w.WriteHeader(http.StatusGatewayTimeout)
+				return true
+			}
+			in := item("a", "x")
+			in.New = test.isNew
+			put(t, b, in)
+			for _, change := range test.then {
+				if err := change(b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m.Do(httptest.NewRecorder(), late)
+			absent(t, b, "a")
+			if objs, err := b.List("", "", "", 10); err != nil || len(objs) != len(test.left) {
+				t.Errorf("List = %v, %v, want %q", objs, err, test.left)
+			}
+			c.add(lateTime + time.Second)
+			if n, err := b.Sweep(time.Time{}); err != nil || n != (Stats{}) {
+				t.Errorf("Sweep = %+v, %v", n, err)
+			}
+			if got := m.objects(t); !slices.Equal(got, test.left) {
+				t.Errorf("S3 has %q", got)
+			}
+			if err := again(b); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What is in the way of a put that comes late stays as long as that may be, and what has no
+// doubts any more is just deleted.
+func TestBucketKeepsAwayForAsLongAsItMustBe(t *testing.T) {
 	c, m := newClock(), newInMemory(t)
 	b := m.open(t, c, "n1")
 	defer b.Close()
-	var late *http.Request
-	m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method != "PUT" || late != nil {
-			return false
+	doubtful := func(name string) {
+		t.Helper()
+		failed := false
+		m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != "PUT" || failed || !strings.HasSuffix(r.URL.Path, "/o/"+keyOf(name)) {
+				return false
+			}
+			failed = true
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return true
 		}
-		body, _ := io.ReadAll(r.Body)
-		late = r.Clone(context.Background())
-		late.Body = io.NopCloser(bytes.NewReader(body))
-		w.WriteHeader(http.StatusGatewayTimeout)
-		return true
+		in := item(name, "x")
+		in.Expires = c.Now().Add(time.Hour)
+		put(t, b, in)
 	}
-	in := item("a", "x")
-	in.New = true
-	put(t, b, in)
-	if err := move(b, rename{"a", "delete-a", c.Now()}); err != nil {
-		t.Fatal(err)
+	doubtful("old")
+	c.add(lateTime)
+	del(b, "old")
+	if got := m.objects(t); len(got) > 0 {
+		t.Errorf("S3 has %q of what was put long ago", got)
 	}
-	m.Do(httptest.NewRecorder(), late)
-	absent(t, b, "a")
-	if objs, err := b.List("", "", "", 10); err != nil || len(objs) != 1 || objs[0].Name != "delete-a" {
-		t.Errorf("List = %v, %v, want delete-a alone", objs, err)
+	doubtful("a")
+	edit(b, "a", func(o *Object) { o.Expires = c.Now().Add(time.Minute) })
+	del(b, "a")
+	c.add(2 * time.Minute)
+	for _, wait := range []time.Duration{0, lateTime} {
+		c.add(wait)
+		if n, err := b.Sweep(time.Time{}); err != nil || n != (Stats{}) {
+			t.Errorf("Sweep = %+v, %v", n, err)
+		}
+		if got := m.objects(t); len(got) == 1 != (wait == 0) {
+			t.Errorf("after %v more, S3 has %q", wait, got)
+		}
 	}
-	c.add(lateTime + time.Second)
-	if n, err := b.Sweep(time.Time{}); err != nil || n != (Stats{}) {
-		t.Errorf("Sweep = %+v, %v", n, err)
-	}
-	if got := m.objects(t); !slices.Equal(got, []string{"delete-a"}) {
-		t.Errorf("S3 has %q", got)
-	}
-	in = item("a", "y")
-	in.New = true
-	put(t, b, in)
 }
 
 func TestBucketIsOpenedAsItWasSetUp(t *testing.T) {

@@ -279,17 +279,13 @@ func metaOf(info minio.ObjectInfo, header http.Header) meta {
 	return m
 }
 
-// copy copies so many bytes of a key, and gives them what about returns for an attempt, as of
-// put, in the place of what was beside them.
-func (s *s3) copy(from, to address, size int64, about func(try int) meta) error {
-	try := 0
+// copy copies so many bytes of a key, and gives them m in the place of what was beside them.
+func (s *s3) copy(from, to address, size int64, m meta) error {
+	headers := map[string]string{"x-amz-metadata-directive": "REPLACE", "Content-Type": m.mediaType}
+	for name, value := range m.user {
+		headers[userMeta+name] = value
+	}
 	return s.call(size, func(ctx context.Context, c *minio.Core) error {
-		try++
-		m := about(try)
-		headers := map[string]string{"x-amz-metadata-directive": "REPLACE", "Content-Type": m.mediaType}
-		for name, value := range m.user {
-			headers[userMeta+name] = value
-		}
 		info, err := c.CopyObject(ctx, from.bucket, from.key, to.bucket, to.key, headers, minio.CopySrcOptions{}, minio.PutObjectOptions{})
 		if err == nil && info.ETag == "" { // the answer begins with 200 before there is a copy, and has an error behind
 			err = errNoCopy
