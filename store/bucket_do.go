@@ -19,8 +19,9 @@ import (
 const maxParallel = 16
 
 // do does what run has worked out: first what finds objects by their ID and by when they are
-// due, then variants, then originals, and last what is to go. Where it breaks off, each
-// object is as it was or as it is to be, and none has lost its name without having another.
+// due, then variants, then originals, the IDs of what has moved, and last what is to go. Where
+// it breaks off, each object is as it was or as it is to be, and none has lost its name or ID
+// without having another.
 func (c *bucketChange) do() error {
 	var writes, removes []*named
 	for _, e := range c.order {
@@ -44,14 +45,18 @@ func (c *bucketChange) do() error {
 		}
 		writes = later
 	}
+	moved := slices.DeleteFunc(slices.Clone(c.order), func(e *named) bool { return e.body != nil })
+	if err := inParallel(moved, c.identify); err != nil {
+		return err
+	}
 	for _, originals := range []bool{false, true} {
 		some := slices.DeleteFunc(slices.Clone(removes), func(e *named) bool { return isOriginal(e) != originals })
-		if err := inParallel(some, c.remove); err != nil {
+		if err := inParallel(some, func(e *named) error { return c.removeKept(e.name, e.was) }); err != nil {
 			return err
 		}
 	}
 	c.count()
-	return nil
+	return c.forgetIDs()
 }
 
 // isOriginal says whether an object has not been made from another one.
@@ -98,8 +103,8 @@ func inParallel[T any](list []T, do func(T) error) error {
 func (c *bucketChange) point(writes []*named) error {
 	var calls []func() error
 	for _, e := range writes {
-		if o := e.is.Object; o.ID != "" && (e.was.ID != o.ID) {
-			calls = append(calls, func() error { return c.s3.putSmall(c.atID(o.ID), []byte(o.Name), false) })
+		if e.body != nil { // of what moves, the ID still leads to where it is
+			calls = append(calls, func() error { return c.identify(e) })
 		}
 		for kind, times := range map[string][2]time.Time{keyDue: {e.is.Expires, e.was.Expires}, keyTrashed: {e.is.Deleted, e.was.Deleted}} {
 			if at := times[0]; !at.IsZero() && !at.Equal(times[1]) {
@@ -108,6 +113,25 @@ func (c *bucketChange) point(writes []*named) error {
 		}
 	}
 	return inParallel(calls, func(call func() error) error { return call() })
+}
+
+// identify writes what leads from an ID to its object.
+func (c *bucketChange) identify(e *named) error {
+	if o := e.is.Object; o.ID != "" && o.ID != e.was.ID {
+		return c.s3.putSmall(c.atID(o.ID), []byte(o.Name), false)
+	}
+	return nil
+}
+
+// forgetIDs removes what leads from the IDs that nothing has any more.
+func (c *bucketChange) forgetIDs() error {
+	return inParallel(c.order, func(e *named) error {
+		id := e.was.ID
+		if id == "" || slices.ContainsFunc(c.order, func(o *named) bool { return o.is.ID == id }) {
+			return nil
+		}
+		return c.s3.remove(c.atID(id))
+	})
 }
 
 // write brings one object to S3.
@@ -159,7 +183,7 @@ func (c *bucketChange) put(e *named, at address, body io.ReaderAt, tail []byte) 
 	for tries := 0; ; tries++ {
 		err := c.s3.put(at, body, size, sum, func(try int) meta {
 			if try > 1 {
-				e.is.doubts = later(e.is.doubts, c.opt.Now().Add(lateTime))
+				e.is.doubts = latest(e.is.doubts, c.opt.Now().Add(lateTime))
 			}
 			m, _ := e.is.meta()
 			return m
@@ -179,14 +203,14 @@ func (c *bucketChange) put(e *named, at address, body io.ReaderAt, tail []byte) 
 			return fmt.Errorf("%w: %q", ErrExists, e.name)
 		case err == nil || k.gone:
 			e.first, e.was = false, k // it takes the place of what nobody sees, or of what another server has put
-			e.is.doubts = later(e.is.doubts, k.doubts)
+			e.is.doubts = latest(e.is.doubts, k.doubts)
 		case tries == maxBreaks: // it comes and goes
 			return fmt.Errorf("%w: %q", ErrExists, e.name)
 		}
 	}
 }
 
-func later(a, b time.Time) time.Time {
+func latest(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}
@@ -232,18 +256,6 @@ func (c *bucketChange) undo(why error) error {
 		}
 		return c.removeKept(e.name, e.is)
 	})
-}
-
-// remove takes a name from its object, and its ID.
-func (c *bucketChange) remove(e *named) error {
-	if err := c.removeKept(e.name, e.was); err != nil {
-		return err
-	}
-	id := e.was.ID
-	if id == "" || slices.ContainsFunc(c.order, func(o *named) bool { return o.is.ID == id }) {
-		return nil
-	}
-	return c.s3.remove(c.atID(id))
 }
 
 // lateTime is how long after it was sent S3 may still do what it was asked for: its signature

@@ -583,6 +583,53 @@ func TestBucketMoveIsRepeated(t *testing.T) {
 	}
 }
 
+// An ID leads to what has it, whatever fails, and goes with it.
+func TestBucketKeepsIDs(t *testing.T) {
+	c, m := newClock(), newInMemory(t)
+	b := m.open(t, c, "n1")
+	defer b.Close()
+	with := func(name, id string) Item {
+		in := item(name, "x")
+		in.ID = id
+		return in
+	}
+	find := func(what, id, want string) {
+		t.Helper()
+		if o, err := b.Find(id); err != nil && (want != "" || !errors.Is(err, ErrNotFound)) || o.Name != want {
+			t.Errorf("%s: Find(%q) = %q, %v, want %q", what, id, o.Name, err, want)
+		}
+	}
+	put(t, b, with("a", "1"))
+	m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("X-Amz-Copy-Source") != "" {
+			w.WriteHeader(http.StatusForbidden)
+			return true
+		}
+		return false
+	}
+	if err := move(b, rename{"a", "delete-a", c.Now()}); err == nil {
+		t.Error("a copy that is refused is none")
+	}
+	m.Fault = nil
+	find("a deletion that failed", "1", "a")
+	put(t, b, with("a", "2"))
+	find("replaced", "1", "")
+	find("replaced", "2", "a")
+	move(b, rename{"a", "delete-a", c.Now()})
+	find("in the trash", "2", "")
+	move(b, rename{"delete-a", "b", time.Time{}})
+	find("restored", "2", "b")
+	move(b, rename{"b", "delete-b", c.Now()})
+	if n, err := b.Sweep(c.Now()); err != nil || n.Objects != 1 {
+		t.Errorf("Sweep = %+v, %v", n, err)
+	}
+	for _, key := range m.Keys() {
+		if strings.HasPrefix(key, "tintype/p/pictures/i/") {
+			t.Errorf("an ID is left of what is gone: %s", key)
+		}
+	}
+}
+
 // Variants whose server was stopped before it put the original are collected.
 func TestBucketCollectsVariantsWithoutAnOriginal(t *testing.T) {
 	c, m := newClock(), newInMemory(t)
