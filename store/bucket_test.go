@@ -334,6 +334,44 @@ func TestBucketListsOverBuckets(t *testing.T) {
 	}
 }
 
+// Keys of others, and answers of S3 with no keys that are not the last, end no list.
+func TestBucketListsBesideKeysOfOthers(t *testing.T) {
+	c, m := newClock(), newInMemory(t)
+	b := m.open(t, c, "n1")
+	defer b.Close()
+	var items []Item
+	for i := range 100 {
+		items = append(items, item(fmt.Sprintf("n%03d", i), "x"))
+	}
+	put(t, b, items...)
+	base := "tintype/p/pictures/o/"
+	m.Change(base+keyOf("n048")+"x", bytes.Clone) // the last of 50
+	for i := range 60 {
+		m.Change(fmt.Sprint(base, "n070.", i), bytes.Clone)
+	}
+	if objs, err := b.List("", "", "", 50); err != nil || len(objs) != 50 {
+		t.Errorf("%d objects, %v", len(objs), err)
+	}
+	if objs, err := b.List("n0", "n050", "", 1000); err != nil || len(objs) != 50 {
+		t.Errorf("%d objects, %v", len(objs), err)
+	}
+	if objs, err := b.List("n", "n070\x00", "", 10); err != nil || len(objs) != 10 || objs[0].Name != "n071" {
+		t.Errorf("%d objects, %v", len(objs), err)
+	}
+	empty := 0
+	m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if !r.URL.Query().Has("list-type") || empty > 0 {
+			return false
+		}
+		empty++
+		fmt.Fprint(w, "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>")
+		return true
+	}
+	if objs, err := b.List("", "", "", 1000); err != nil || len(objs) != 100 || empty != 1 {
+		t.Errorf("%d objects, %v", len(objs), err)
+	}
+}
+
 // Attributes of more than S3 keeps beside bytes lie behind them.
 func TestBucketKeepsLongAttributes(t *testing.T) {
 	c, m := newClock(), newInMemory(t)

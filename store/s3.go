@@ -306,16 +306,24 @@ func (s *s3) remove(at address) error {
 }
 
 // list returns up to limit keys, at most 1,000, that begin with prefix and are behind after,
-// in their order, and whether there are more.
+// in their order, and whether there are more: none only at the end.
 func (s *s3) list(bucket, prefix, after string, limit int) (keys []string, more bool, err error) {
-	err = s.call(0, func(_ context.Context, c *minio.Core) error {
-		page, err := c.ListObjectsV2(bucket, prefix, after, "", "", min(limit, 1000))
-		keys, more = keys[:0], page.IsTruncated
-		for _, o := range page.Contents {
-			keys = append(keys, o.Key)
+	for token := ""; err == nil && len(keys) == 0; {
+		err = s.call(0, func(_ context.Context, c *minio.Core) error {
+			page, err := c.ListObjectsV2(bucket, prefix, after, token, "", min(limit, 1000))
+			if err != nil {
+				return err
+			}
+			keys, more, token = keys[:0], page.IsTruncated, page.NextContinuationToken
+			for _, o := range page.Contents {
+				keys = append(keys, o.Key)
+			}
+			return nil
+		})
+		if !more {
+			break
 		}
-		return err
-	})
+	}
 	slices.Sort(keys) // which they are, but for engines over directories
 	return keys, more, err
 }
