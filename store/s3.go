@@ -60,10 +60,7 @@ type s3 struct {
 // newS3 returns the client for endpoints, each a URL without a path.
 func newS3(opt BucketOptions) (*s3, error) {
 	s := &s3{attempt: cmp.Or(opt.attempt, attemptTime)}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DialContext = (&net.Dialer{Timeout: s.attempt / 2, KeepAlive: s.attempt}).DialContext
-	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, 256
-	transport.DisableCompression = true
+	transport := s.newTransport()
 	for i, endpoint := range opt.Endpoints {
 		u, err := url.Parse(endpoint)
 		if err != nil || u.Host == "" || u.Path != "" && u.Path != "/" || u.Scheme != "http" && u.Scheme != "https" {
@@ -79,6 +76,19 @@ func newS3(opt BucketOptions) (*s3, error) {
 		s.clients = append(s.clients, client)
 	}
 	return s, nil
+}
+
+// newTransport returns one that speaks HTTP/1.1: one connection of HTTP/2 has all calls, and one
+// that hangs would have those that come after it, too.
+func (s *s3) newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: s.attempt / 2, KeepAlive: s.attempt}).DialContext,
+		TLSHandshakeTimeout: s.attempt / 2,
+		MaxIdleConnsPerHost: 256,
+		IdleConnTimeout:     time.Minute,
+		DisableCompression:  true,
+	}
 }
 
 // watched gives up an answer that does not begin, or does not go on, for attemptTime, and notes

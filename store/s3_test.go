@@ -1,7 +1,9 @@
 package store
 
 import (
+	"crypto/tls"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -99,5 +101,23 @@ func TestS3HasTimeToCopyWhatIsLarge(t *testing.T) {
 	}
 	if err := move(b, rename{"a", "b", time.Time{}}); err != nil {
 		t.Error(err)
+	}
+}
+
+// Over TLS each call has a connection of its own while it lasts, so that none hangs with another.
+func TestS3UsesAConnectionForEachCall(t *testing.T) {
+	in := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(r.Proto)) }))
+	in.EnableHTTP2 = true
+	in.StartTLS()
+	defer in.Close()
+	transport := (&s3{attempt: attemptTime}).newTransport()
+	transport.TLSClientConfig = &tls.Config{RootCAs: in.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+	resp, err := (&http.Client{Transport: transport}).Get(in.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got, err := io.ReadAll(resp.Body); string(got) != "HTTP/1.1" || err != nil {
+		t.Errorf("%q, %v", got, err)
 	}
 }
