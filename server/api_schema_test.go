@@ -131,6 +131,7 @@ func (d *described) check(operation string, a answer) {
 }
 
 func TestAnswersAreAsTheyAreDescribed(t *testing.T) {
+	onDisk(t)
 	s, d := newTestServer(t, func(c *Config) { withLinkSecret(c); c.Thumbs = nil }), readDescription(t)
 	photo := testPicture(t, "photo.jpg")
 	ask := func(want int, operation, query string, body any, headers ...string) answer {

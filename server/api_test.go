@@ -97,6 +97,7 @@ func TestTheNativeAPINeedsAToken(t *testing.T) {
 }
 
 func TestTheSetupLinkWorksOnceAndTheSessionUntilItEnds(t *testing.T) {
+	onDisk(t)
 	s := newTestServer(t)
 	_, token, _ := strings.Cut(s.srv.SetupLink(), "#setup=")
 	signIn := func(token string, headers ...string) answer {
@@ -451,6 +452,7 @@ func TestEventsAreKeptWithoutSecrets(t *testing.T) {
 }
 
 func TestStatsTellWhatIsStoredAndDone(t *testing.T) {
+	onDisk(t)
 	s := newTestServer(t)
 	s.upload(testPicture(t, "photo.jpg"))
 	s.srv.history.sample()
@@ -468,6 +470,7 @@ func TestStatsTellWhatIsStoredAndDone(t *testing.T) {
 }
 
 func TestABackupIsSentWhole(t *testing.T) {
+	onDisk(t)
 	s := newTestServer(t)
 	s.upload(testPicture(t, "photo.jpg"))
 	a := s.admin(nil, "GET", "/backup", nil)

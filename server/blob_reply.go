@@ -66,6 +66,7 @@ var blobCodes = []blobCode{
 	{errBlobExists, 409, "BlobAlreadyExists", "The specified blob already exists."},
 	{errCondition, 412, "ConditionNotMet", notMet},
 	{errRange, 416, "InvalidRange", "The range specified is invalid for the current size of the resource."},
+	{store.ErrField, 400, "InvalidResourceName", "The specified resource name contains invalid characters."},
 	{store.ErrReadOnly, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
 	{store.ErrFull, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
 	{store.ErrUnreachable, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},

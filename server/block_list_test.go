@@ -76,6 +76,7 @@ func TestBlocksOfABlobAreUsedAgain(t *testing.T) {
 }
 
 func TestDamageGetsNoChecksumOfItsOwn(t *testing.T) {
+	onDisk(t)
 	s := newTestServer(t)
 	s.stage("a", "1", "first ")
 	s.stage("a", "2", "second ")
@@ -104,6 +105,7 @@ func TestDamageGetsNoChecksumOfItsOwn(t *testing.T) {
 }
 
 func TestOneBlockManyTimesCostsLittle(t *testing.T) {
+	onDisk(t)
 	s := newTestServer(t)
 	name := strings.Repeat("%F0%9F%99%82", 1000)
 	s.stage(name, "1", "")

@@ -83,6 +83,7 @@ func TestBombsAndBrokenPicturesHaveTheirCodes(t *testing.T) {
 // TestShortLivedPicturesOutliveTheCache has 8 writers store twice what the memory
 // cache holds; each picture must stay readable for its time, over a restart too.
 func TestShortLivedPicturesOutliveTheCache(t *testing.T) {
+	onDisk(t)
 	s := newTestServer(t) // with a cache of 1 MiB
 	photo := testPicture(t, "landscape_1.jpg")
 	var mu sync.Mutex

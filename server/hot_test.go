@@ -36,6 +36,7 @@ func TestEveryWayOfReading(t *testing.T) {
 // TestNoAnswerIsOlderThanAChange has readers keep a picture in memory, or open, all the time
 // while one client changes it: what that client reads is what it wrote last.
 func TestNoAnswerIsOlderThanAChange(t *testing.T) {
+	onDisk(t)
 	for _, way := range []string{"memory", "files"} {
 		t.Run(way, func(t *testing.T) {
 			readBy = way
@@ -92,6 +93,7 @@ func TestNoAnswerIsOlderThanAChange(t *testing.T) {
 }
 
 func TestOpenFilesOfWhatIsGoneAreClosed(t *testing.T) {
+	onDisk(t)
 	readBy = "files"
 	defer func() { readBy = "memory" }()
 	s := newTestServer(t)
@@ -177,6 +179,7 @@ func TestFilesThatNobodyReadsMakeRoom(t *testing.T) {
 
 // hotOver100 returns a cache that keeps up to so many files open, and a server with manyItems(100) at their places.
 func hotOver100(t *testing.T, files int64) (*testServer, *hot) {
+	onDisk(t)
 	t.Helper()
 	s := newTestServer(t)
 	h, err := newHot(1<<20, files)
@@ -202,6 +205,7 @@ func manyItems(n int) (all []store.Item) {
 // TestWhatIsFoundDamagedIsServedUnderNoName has a file rot that is kept open for one of two
 // names, and be mended.
 func TestWhatIsFoundDamagedIsServedUnderNoName(t *testing.T) {
+	onDisk(t)
 	readBy = "files"
 	defer func() { readBy = "memory" }()
 	s := newTestServer(t)
@@ -290,6 +294,7 @@ func TestMemoryKeepsWhatFilesDoNot(t *testing.T) {
 
 // A file that is cut while it is kept costs the answer, and not the server.
 func TestAFileThatIsCut(t *testing.T) {
+	onDisk(t)
 	if maxFiles == 0 {
 		t.Skip("no files are kept open on this system")
 	}

@@ -125,7 +125,11 @@ func newTestServer(t testing.TB, change ...func(*Config)) *testServer {
 	}
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	s.data, err = store.OpenData(s.dir, store.Options{Now: s.clock.Now, Log: log})
+	if overS3 {
+		s.data, err = s.openOverS3(store.Options{Now: s.clock.Now, Log: log})
+	} else {
+		s.data, err = store.OpenData(s.dir, store.Options{Now: s.clock.Now, Log: log})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,6 +143,9 @@ func newTestServer(t testing.TB, change ...func(*Config)) *testServer {
 		PublicURL: publicURL, Account: "devstoreaccount1", Secrets: withKeys([]byte(accountKey)),
 		CORS: []string{"*"}, CacheSize: 1 << 20, Now: s.clock.Now, Log: log,
 		Data: s.data, Audit: s.data.Audit,
+	}
+	if overS3 {
+		cfg.Data = nil
 	}
 	if readBy == "nothing kept" {
 		cfg.CacheSize = 0

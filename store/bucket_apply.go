@@ -27,6 +27,9 @@ func (b *Bucket) Apply(ch Change) ([]Object, error) {
 			return nil, err
 		}
 		bodies = append(bodies, s)
+		if _, err := b.at(objs[i].Name); err != nil {
+			return nil, err
+		}
 	}
 	for held := changed(ch, objs); ; {
 		more, err := b.holding(held, ch, objs, bodies)
@@ -113,10 +116,12 @@ type named struct {
 	// Where the bytes of is come from, unless they stay where they are.
 	body *bodyAt
 	from *named
-	// first: there was nothing, or it has not been looked whether there is: S3 is asked to put
-	// the first there, so that a put that comes late does nothing. isNew: it must be the first.
-	first, isNew bool
-	done         bool // it is put
+	// first: there was nothing, or it has not been looked whether there is: S3 puts it if there is
+	// not, so that an attempt that comes late does nothing. Then replaces: it takes the place of
+	// what is there.
+	first, replaces bool
+	done            bool    // it is put
+	put             *Object // what Apply returns of it
 }
 
 func (e *named) there(now time.Time) bool { return !e.is.Created.IsZero() && !e.is.Expired(now) }
@@ -170,12 +175,16 @@ func (c *bucketChange) lookAll(names []string) error {
 
 // run works out what ch leads to, and does nothing of it.
 func (c *bucketChange) run(ch Change, objs []Object, bodies []*bodyAt) error {
-	// one put that is refused has to leave nothing behind of what else there is
+	// alone: what a put that is refused leaves behind can be removed
 	alone := len(ch.Delete)+len(ch.Edit) == 0 && !slices.ContainsFunc(ch.Put, func(item Item) bool { return !item.New })
-	if !alone {
-		if err := c.lookAll(changed(ch, objs)); err != nil {
-			return err
+	names := changed(ch, nil)
+	for i, item := range ch.Put {
+		if !mayGuess(&objs[i], item.New, alone) {
+			names = append(names, objs[i].Name)
 		}
+	}
+	if err := c.lookAll(names); err != nil {
+		return err
 	}
 	for _, name := range ch.Delete {
 		if err := c.drop(name); err != nil {
@@ -188,7 +197,7 @@ func (c *bucketChange) run(ch Change, objs []Object, bodies []*bodyAt) error {
 		}
 	}
 	for i, item := range ch.Put {
-		if err := c.place(&objs[i], bodies[i], item.New, alone); err != nil {
+		if err := c.place(&objs[i], bodies[i], item.New); err != nil {
 			return err
 		}
 	}
@@ -245,28 +254,38 @@ func (e *named) source() *named {
 	return e
 }
 
-// place names staged bytes. alone: what S3 refuses can be undone.
-func (c *bucketChange) place(o *Object, body *bodyAt, isNew, alone bool) error {
+// maxTwice is up to how many bytes are sent to S3 a second time where there is something in
+// their place, so that it need not be asked whether there is.
+const maxTwice = 1 << 20
+
+// mayGuess says whether o is put without a look at what is there: S3 tells then.
+func mayGuess(o *Object, isNew, alone bool) bool {
+	return isNew && alone || !isNew && o.Size <= maxTwice
+}
+
+// follow makes o later than what it takes the place of.
+func (o *Object) follow(old Object) {
+	if !old.Created.IsZero() && !o.LastModified().After(old.LastModified()) {
+		o.Modified = old.LastModified().Add(time.Microsecond)
+	}
+}
+
+// place names staged bytes.
+func (c *bucketChange) place(o *Object, body *bodyAt, isNew bool) error {
 	e := c.all[o.Name]
-	if e == nil && isNew && alone {
-		e = &named{name: o.Name, first: true, isNew: true}
+	if e == nil { // mayGuess
+		e = &named{name: o.Name}
 		c.all[o.Name] = e
-	} else if e == nil {
-		var err error
-		if e, err = c.entry(o.Name); err != nil {
-			return err
-		}
 	}
 	if isNew && e.there(c.opt.Now()) {
 		return fmt.Errorf("%w: %q", ErrExists, o.Name)
 	}
 	if e.was.Created.IsZero() && !e.was.gone {
-		e.first, e.isNew = true, isNew
+		e.first, e.replaces = true, !isNew
 	}
-	if old := e.is.Object; !old.Created.IsZero() && !o.LastModified().After(old.LastModified()) {
-		o.Modified = old.LastModified().Add(time.Microsecond)
-	}
+	o.follow(e.is.Object)
 	c.change(e)
+	e.put = o
 	e.is, e.body, e.from = kept{Object: *o, put: strconv.FormatUint(rand.Uint64(), 36), doubts: e.was.doubts}, body, nil
 	return nil
 }

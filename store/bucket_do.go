@@ -199,11 +199,13 @@ func (c *bucketChange) put(e *named, at address, body io.ReaderAt, tail []byte) 
 		case err == nil && k.put == e.is.put:
 			e.done = true
 			return nil
-		case err == nil && e.isNew && !k.Expired(c.opt.Now()):
+		case err == nil && !e.replaces && !k.Expired(c.opt.Now()):
 			return fmt.Errorf("%w: %q", ErrExists, e.name)
 		case err == nil || k.gone:
-			e.first, e.was = false, k // it takes the place of what nobody sees, or of what another server has put
+			e.first, e.was = false, k
 			e.is.doubts = latest(e.is.doubts, k.doubts)
+			e.put.follow(k.Object)
+			e.is.Modified = e.put.Modified
 		case tries == maxBreaks: // it comes and goes
 			return fmt.Errorf("%w: %q", ErrExists, e.name)
 		}

@@ -100,13 +100,14 @@ func (b *Bucket) look(name string) (kept, error) {
 			return kept{}, err
 		}
 		k, err := parseKept(name, m)
-		if err == nil && k.tail > 0 {
+		behind := err == nil && k.tail > 0
+		if behind {
 			k, err = b.lookBehind(at, k)
 		}
 		switch {
 		case err == nil:
 			return k, nil
-		case errors.Is(err, errBroken) && breaks < maxBreaks:
+		case errors.Is(err, errBroken) && breaks < maxBreaks, behind && errors.Is(err, ErrDamaged) && breaks == 0: // see Open
 			continue
 		}
 		return kept{gone: k.gone, doubts: k.doubts}, b.damaged(name, err)
@@ -194,34 +195,20 @@ func (b *Bucket) Find(id string) (Object, error) {
 }
 
 // Open implements Store. One call tells all: a second one is made where bytes are to be
-// read that are not at the start of a large blob.
+// read that are not at the start of a large blob. Up to MaxWhole bytes are read at once, so that
+// S3 does not wait for a slow client, and twice where they are not what is told of them: an engine
+// may tell of the object before while it is replaced.
 func (b *Bucket) Open(name string) (Object, Blob, error) {
 	at, err := b.at(name)
 	if err != nil {
 		return Object{}, nil, ErrNotFound
 	}
-	m, body, err := b.s3.get(at, 0, -1)
-	if err != nil {
-		return Object{}, nil, err
-	}
-	k, err := parseKept(name, m)
-	if err == nil && k.Expired(b.opt.Now()) {
-		err = ErrNotFound
-	}
-	r := &remote{bucket: b, kept: k, at: at, body: body}
-	if err == nil && k.tail > 0 {
-		if k.Size <= MaxWhole {
-			err = r.fetch()
-		} else if r.kept, err = b.look(name); err == nil && r.put != k.put {
-			err = errReplaced
-		}
-	}
-	if errors.Is(err, errReplaced) {
-		r.Close()
-		return b.Open(name)
+	r, err := b.open(at, name)
+	if errors.Is(err, ErrDamaged) || errors.Is(err, errReplaced) {
+		r, err = b.open(at, name)
 	}
 	if err != nil {
-		return Object{}, nil, errors.Join(b.damaged(name, err), r.Close())
+		return Object{}, nil, b.damaged(name, err)
 	}
 	return r.Object, r, nil
 }
@@ -229,8 +216,30 @@ func (b *Bucket) Open(name string) (Object, Blob, error) {
 // errReplaced is returned by who goes on reading what has been replaced: S3 does not keep it.
 var errReplaced = fmt.Errorf("%w: it has been replaced while it was read", ErrNotFound)
 
-// remote is a Blob in S3. One of up to MaxWhole bytes is read at once, so that S3 does not
-// wait for a slow client.
+func (b *Bucket) open(at address, name string) (*remote, error) {
+	m, body, err := b.s3.get(at, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	r := &remote{bucket: b, at: at, body: body}
+	r.kept, err = parseKept(name, m)
+	switch put := r.put; {
+	case err == nil && r.Expired(b.opt.Now()):
+		err = ErrNotFound
+	case err == nil && r.Size <= MaxWhole:
+		err = r.fetch()
+	case err == nil && r.tail > 0:
+		if r.kept, err = b.look(name); err == nil && r.put != put {
+			err = errReplaced
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// remote is a Blob in S3.
 type remote struct {
 	kept
 	bucket *Bucket
@@ -238,7 +247,7 @@ type remote struct {
 
 	body io.ReadCloser // S3's answer, from from on; nil: none is open
 	from int64
-	data []byte // all of it; nil: it has not been read
+	data []byte // all of it; nil: it is read as it is asked for
 
 	pos     int64
 	checked int64 // bytes from the start on that crc covers
@@ -256,17 +265,7 @@ func (r *remote) Close() error {
 }
 
 // Whole implements Blob.
-func (r *remote) Whole() ([]byte, error) {
-	if r.Size > MaxWhole {
-		return nil, nil
-	}
-	if r.data == nil {
-		if err := r.fetch(); err != nil {
-			return nil, err
-		}
-	}
-	return r.data, nil
-}
+func (r *remote) Whole() ([]byte, error) { return r.data, nil }
 
 // fetch reads all of it, the tail included.
 func (r *remote) fetch() error {
@@ -275,7 +274,7 @@ func (r *remote) fetch() error {
 		return err
 	}
 	if crc32.Checksum(data[:r.Size], castagnoli) != r.CRC {
-		return r.bucket.damaged(r.Name, fmt.Errorf("%w: checksum of %v", ErrDamaged, r.Digest))
+		return fmt.Errorf("%w: checksum of %v", ErrDamaged, r.Digest)
 	}
 	r.data = data[:r.Size:r.Size]
 	if r.tail > 0 {
@@ -346,10 +345,8 @@ func (r *remote) Read(p []byte) (int, error) {
 	if r.pos >= r.Size {
 		return 0, io.EOF
 	}
-	if data, err := r.Whole(); err != nil {
-		return 0, err
-	} else if data != nil {
-		n := copy(p, data[r.pos:])
+	if r.data != nil {
+		n := copy(p, r.data[r.pos:])
 		r.pos += int64(n)
 		return n, nil
 	}

@@ -243,6 +243,9 @@ func (b *Bucket) Scrub(_ bool, progress Progress) (s Scrubbed, err error) {
 			if errors.Is(err, ErrNotFound) {
 				return nil
 			}
+			if errors.Is(err, ErrDamaged) { // not all of which tells what it is of
+				o, _ = b.Stat(name)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			s.Objects, s.Blobs, s.Bytes = s.Objects+1, s.Blobs+1, s.Bytes+o.Size
