@@ -40,6 +40,8 @@ type BucketOptions struct {
 	// Temp is the directory for bodies on their way in that are too large for memory; empty:
 	// the system's.
 	Temp string
+
+	attempt time.Duration // in the place of attemptTime; 0: that
 }
 
 // Bucket is a Store in S3, which any number of servers share: none of them keeps anything

@@ -3,9 +3,11 @@ package store
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -54,7 +56,8 @@ func changed(ch Change, objs []Object) []string {
 }
 
 // holding does all of ch while no other change of this process has the names held. more: it
-// has done nothing, since these would have to be held too.
+// has done nothing, since these would have to be held too, as it changes them or goes by what
+// is there.
 func (b *Bucket) holding(held []string, ch Change, objs []Object, bodies []*bodyAt) (more []string, err error) {
 	b.locks.lock(held)
 	defer b.locks.unlock(held)
@@ -64,17 +67,15 @@ func (b *Bucket) holding(held []string, ch Change, objs []Object, bodies []*body
 		if err := ch.Decide(c, &ch); err != nil {
 			return nil, err
 		}
-		for _, name := range changed(ch, nil) {
-			if !slices.Contains(held, name) {
-				more = append(more, name)
-			}
-		}
-		if len(more) > 0 {
+		if more := c.others(held, changed(ch, nil)); len(more) > 0 {
 			return more, nil
 		}
 	}
 	if err := c.run(ch, objs, bodies); err != nil {
 		return nil, err
+	}
+	if more := c.others(held, nil); len(more) > 0 { // to which something moves
+		return more, nil
 	}
 	defer func() {
 		for name := range c.all {
@@ -82,6 +83,20 @@ func (b *Bucket) holding(held []string, ch Change, objs []Object, bodies []*body
 		}
 	}()
 	return nil, c.do()
+}
+
+// others returns the names that c has looked at, and those of changed, which are not held.
+func (c *bucketChange) others(held, changed []string) (more []string) {
+	known := make(map[string]bool, len(held))
+	for _, name := range held {
+		known[name] = true
+	}
+	for _, name := range slices.AppendSeq(changed, maps.Keys(c.all)) {
+		if !known[name] {
+			known[name], more = true, append(more, name)
+		}
+	}
+	return more
 }
 
 // bucketChange is a Change on its way: what is under the names that it has looked at, and what is to be.
@@ -101,8 +116,9 @@ type named struct {
 	// Where the bytes of is come from, unless they stay where they are.
 	body *bodyAt
 	from *named
-	// first: it has not been looked whether there is something: S3 puts it if there is not. Then
-	// replaces: it takes the place of what is there.
+	// first: there was nothing, or it has not been looked whether there is: S3 puts it if there is
+	// not, so that an attempt that comes late does nothing. Then replaces: it takes the place of
+	// what is there.
 	first, replaces bool
 	done            bool    // it is put
 	put             *Object // what Apply returns of it
@@ -112,16 +128,10 @@ func (e *named) there(now time.Time) bool { return !e.is.Created.IsZero() && !e.
 
 // entry returns what is known of a name, looking where nothing is.
 func (c *bucketChange) entry(name string) (*named, error) {
-	if e, ok := c.all[name]; ok {
-		return e, nil
-	}
-	k, err := c.look(name)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err := c.lookAll([]string{name}); err != nil {
 		return nil, err
 	}
-	e := &named{name: name, was: k, is: k}
-	c.all[name] = e
-	return e, nil
+	return c.all[name], nil
 }
 
 // Stat implements View.
@@ -142,8 +152,40 @@ func (c *bucketChange) change(e *named) {
 	}
 }
 
+// lookAll looks at what is under names at once, for entry.
+func (c *bucketChange) lookAll(names []string) error {
+	var mu sync.Mutex // guards all
+	return inParallel(slices.Compact(slices.Sorted(slices.Values(names))), func(name string) error {
+		mu.Lock()
+		_, known := c.all[name]
+		mu.Unlock()
+		if known {
+			return nil
+		}
+		k, err := c.look(name)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		c.all[name] = &named{name: name, was: k, is: k}
+		return nil
+	})
+}
+
 // run works out what ch leads to, and does nothing of it.
 func (c *bucketChange) run(ch Change, objs []Object, bodies []*bodyAt) error {
+	// alone: what a put that is refused leaves behind can be removed
+	alone := len(ch.Delete)+len(ch.Edit) == 0 && !slices.ContainsFunc(ch.Put, func(item Item) bool { return !item.New })
+	names := changed(ch, nil)
+	for i, item := range ch.Put {
+		if !mayGuess(&objs[i], item.New, alone) {
+			names = append(names, objs[i].Name)
+		}
+	}
+	if err := c.lookAll(names); err != nil {
+		return err
+	}
 	for _, name := range ch.Delete {
 		if err := c.drop(name); err != nil {
 			return err
@@ -154,10 +196,8 @@ func (c *bucketChange) run(ch Change, objs []Object, bodies []*bodyAt) error {
 			return err
 		}
 	}
-	// one put that is refused has to leave nothing behind of what else there is
-	alone := len(ch.Delete)+len(ch.Edit) == 0 && !slices.ContainsFunc(ch.Put, func(item Item) bool { return !item.New })
 	for i, item := range ch.Put {
-		if err := c.place(&objs[i], bodies[i], item.New, alone); err != nil {
+		if err := c.place(&objs[i], bodies[i], item.New); err != nil {
 			return err
 		}
 	}
@@ -198,7 +238,7 @@ func (c *bucketChange) edit(edit Edit) error {
 	}
 	c.change(to)
 	to.is, to.body, to.from, to.first = e.is, e.body, e.source(), false
-	to.is.Object, to.is.doubts = o, false
+	to.is.Object, to.is.doubts = o, to.was.doubts
 	if to.from == to {
 		to.from = nil
 	}
@@ -218,6 +258,11 @@ func (e *named) source() *named {
 // their place, so that it need not be asked whether there is.
 const maxTwice = 1 << 20
 
+// mayGuess says whether o is put without a look at what is there: S3 tells then.
+func mayGuess(o *Object, isNew, alone bool) bool {
+	return isNew && alone || !isNew && o.Size <= maxTwice
+}
+
 // follow makes o later than what it takes the place of.
 func (o *Object) follow(old Object) {
 	if !old.Created.IsZero() && !o.LastModified().After(old.LastModified()) {
@@ -225,27 +270,22 @@ func (o *Object) follow(old Object) {
 	}
 }
 
-// place names staged bytes. alone: what S3 refuses can be undone.
-func (c *bucketChange) place(o *Object, body *bodyAt, first, alone bool) error {
+// place names staged bytes.
+func (c *bucketChange) place(o *Object, body *bodyAt, isNew bool) error {
 	e := c.all[o.Name]
-	if e == nil && (first && alone || !first && o.Size <= maxTwice) {
-		e = &named{name: o.Name, first: true, replaces: !first}
+	if e == nil { // mayGuess
+		e = &named{name: o.Name}
 		c.all[o.Name] = e
-	} else if e == nil {
-		var err error
-		if e, err = c.entry(o.Name); err != nil {
-			return err
-		}
 	}
-	if first && e.there(c.opt.Now()) {
+	if isNew && e.there(c.opt.Now()) {
 		return fmt.Errorf("%w: %q", ErrExists, o.Name)
 	}
-	if first && !e.first && e.was.Created.IsZero() && !e.was.gone && !e.changed {
-		e.first = true // nothing was there: S3 is to see that it still is so
+	if e.was.Created.IsZero() && !e.was.gone {
+		e.first, e.replaces = true, !isNew
 	}
 	o.follow(e.is.Object)
 	c.change(e)
 	e.put = o
-	e.is, e.body, e.from = kept{Object: *o, put: strconv.FormatUint(rand.Uint64(), 36)}, body, nil
+	e.is, e.body, e.from = kept{Object: *o, put: strconv.FormatUint(rand.Uint64(), 36), doubts: e.was.doubts}, body, nil
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,8 +19,9 @@ import (
 const maxParallel = 16
 
 // do does what run has worked out: first what finds objects by their ID and by when they are
-// due, then variants, then originals, and last what is to go. Where it breaks off, each
-// object is as it was or as it is to be, and none has lost its name without having another.
+// due, then variants, then originals, the IDs of what has moved, and last what is to go. Where
+// it breaks off, each object is as it was or as it is to be, and none has lost its name or ID
+// without having another.
 func (c *bucketChange) do() error {
 	var writes, removes []*named
 	for _, e := range c.order {
@@ -43,14 +45,18 @@ func (c *bucketChange) do() error {
 		}
 		writes = later
 	}
+	moved := slices.DeleteFunc(slices.Clone(c.order), func(e *named) bool { return e.body != nil })
+	if err := inParallel(moved, c.identify); err != nil {
+		return err
+	}
 	for _, originals := range []bool{false, true} {
 		some := slices.DeleteFunc(slices.Clone(removes), func(e *named) bool { return isOriginal(e) != originals })
-		if err := inParallel(some, c.remove); err != nil {
+		if err := inParallel(some, func(e *named) error { return c.removeKept(e.name, e.was) }); err != nil {
 			return err
 		}
 	}
 	c.count()
-	return nil
+	return c.forgetIDs()
 }
 
 // isOriginal says whether an object has not been made from another one.
@@ -97,8 +103,8 @@ func inParallel[T any](list []T, do func(T) error) error {
 func (c *bucketChange) point(writes []*named) error {
 	var calls []func() error
 	for _, e := range writes {
-		if o := e.is.Object; o.ID != "" && (e.was.ID != o.ID) {
-			calls = append(calls, func() error { return c.s3.putSmall(c.atID(o.ID), []byte(o.Name), false) })
+		if e.body != nil { // of what moves, the ID still leads to where it is
+			calls = append(calls, func() error { return c.identify(e) })
 		}
 		for kind, times := range map[string][2]time.Time{keyDue: {e.is.Expires, e.was.Expires}, keyTrashed: {e.is.Deleted, e.was.Deleted}} {
 			if at := times[0]; !at.IsZero() && !at.Equal(times[1]) {
@@ -107,6 +113,25 @@ func (c *bucketChange) point(writes []*named) error {
 		}
 	}
 	return inParallel(calls, func(call func() error) error { return call() })
+}
+
+// identify writes what leads from an ID to its object.
+func (c *bucketChange) identify(e *named) error {
+	if o := e.is.Object; o.ID != "" && o.ID != e.was.ID {
+		return c.s3.putSmall(c.atID(o.ID), []byte(o.Name), false)
+	}
+	return nil
+}
+
+// forgetIDs removes what leads from the IDs that nothing has any more.
+func (c *bucketChange) forgetIDs() error {
+	return inParallel(c.order, func(e *named) error {
+		id := e.was.ID
+		if id == "" || slices.ContainsFunc(c.order, func(o *named) bool { return o.is.ID == id }) {
+			return nil
+		}
+		return c.s3.remove(c.atID(id))
+	})
 }
 
 // write brings one object to S3.
@@ -127,7 +152,7 @@ func (c *bucketChange) write(e *named) error {
 	if err != nil {
 		return err
 	}
-	return c.s3.copy(from, at, m)
+	return c.s3.copy(from, at, src.was.Size+src.was.tail, m)
 }
 
 // rewrite puts an object's bytes again, with another tail behind them.
@@ -157,7 +182,9 @@ func (c *bucketChange) put(e *named, at address, body io.ReaderAt, tail []byte) 
 	}
 	for tries := 0; ; tries++ {
 		err := c.s3.put(at, body, size, sum, func(try int) meta {
-			e.is.doubts = try > 1
+			if try > 1 {
+				e.is.doubts = latest(e.is.doubts, c.opt.Now().Add(lateTime))
+			}
 			m, _ := e.is.meta()
 			return m
 		}, e.first)
@@ -176,12 +203,20 @@ func (c *bucketChange) put(e *named, at address, body io.ReaderAt, tail []byte) 
 			return fmt.Errorf("%w: %q", ErrExists, e.name)
 		case err == nil || k.gone:
 			e.first, e.was = false, k
+			e.is.doubts = latest(e.is.doubts, k.doubts)
 			e.put.follow(k.Object)
 			e.is.Modified = e.put.Modified
 		case tries == maxBreaks: // it comes and goes
 			return fmt.Errorf("%w: %q", ErrExists, e.name)
 		}
 	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // withTail returns bytes with others behind them, and the SHA-256 of all.
@@ -221,45 +256,29 @@ func (c *bucketChange) undo(why error) error {
 		if !e.done || !e.was.Created.IsZero() {
 			return nil
 		}
-		at, err := c.at(e.name)
-		if err != nil {
-			return err
-		}
-		return c.s3.remove(at)
+		return c.removeKept(e.name, e.is)
 	})
 }
 
-// remove takes a name from its object, and its ID.
-func (c *bucketChange) remove(e *named) error {
-	if err := c.removeKept(e.name, e.was); err != nil {
-		return err
-	}
-	id := e.was.ID
-	if id == "" || slices.ContainsFunc(c.order, func(o *named) bool { return o.is.ID == id }) {
-		return nil
-	}
-	return c.s3.remove(c.atID(id))
-}
+// lateTime is how long after it was sent S3 may still do what it was asked for: its signature
+// holds for 15 minutes, and clocks differ by up to skewToStop.
+const lateTime = 15*time.Minute + skewToStop + 5*time.Minute
 
-// lateTime is how long after it was sent S3 may still do what it was asked for: its
-// signature holds for 15 minutes.
-const lateTime = 20 * time.Minute
-
-// removeKept removes what is under a name. Where an attempt to put it may still be under way,
+// removeKept removes what is under a name. Where a put may still come that is to be the first,
 // something stays that is in its way: it would come back otherwise.
 func (b *Bucket) removeKept(name string, k kept) error {
 	at, err := b.at(name)
 	if err != nil {
 		return err
 	}
-	if !k.doubts {
+	if !b.opt.Now().Before(k.doubts) {
 		return b.s3.remove(at)
 	}
-	if err := b.s3.putSmall(b.atDue(keyDue, b.opt.Now().Add(lateTime), name), nil, false); err != nil {
+	if err := b.s3.putSmall(b.atDue(keyDue, k.doubts, name), nil, false); err != nil {
 		return err
 	}
 	return b.s3.put(at, bytes.NewReader(nil), 0, Sum(nil), func(int) meta {
-		return meta{mediaType: octets, user: map[string]string{metaGone: "1"}}
+		return meta{mediaType: octets, user: map[string]string{metaGone: "1", metaDoubts: strconv.FormatInt(k.doubts.Unix(), 10)}}
 	}, false)
 }
 

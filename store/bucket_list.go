@@ -22,22 +22,15 @@ func (b *Bucket) page(prefix, from string, limit int) (found []string, more bool
 	var mu sync.Mutex                                            // guards found and cut
 	cut := ""
 	err = inParallel(numbers(first, last), func(i int) error {
-		keys, truncated, err := b.s3.list(b.bucket(i), string(appendKey([]byte(base), prefix)), before, limit)
+		names, more, err := b.names(i, base, string(appendKey([]byte(base), prefix)), before, limit)
 		if err != nil {
 			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		var name string
-		for _, key := range keys {
-			if name, err = parseKey(key[len(base):]); err != nil {
-				b.opt.Log.Warn("a key is none of tintype's", "bucket", b.bucket(i), "key", key)
-				continue
-			}
-			found = append(found, name)
-		}
-		if truncated && (cut == "" || name < cut) {
-			cut = name
+		found = append(found, names...)
+		if more && (cut == "" || names[len(names)-1] < cut) {
+			cut = names[len(names)-1]
 		}
 		return nil
 	})
@@ -46,6 +39,27 @@ func (b *Bucket) page(prefix, from string, limit int) (found []string, more bool
 		return found[:i+1], true, err
 	}
 	return found, false, err
+}
+
+// names returns the names of some keys of a bucket behind one, in order, and whether there are
+// more: none only at the end.
+func (b *Bucket) names(bucket int, base, prefix, after string, limit int) (names []string, more bool, err error) {
+	for more = true; more && len(names) == 0; {
+		var keys []string
+		if keys, more, err = b.s3.list(b.bucket(bucket), prefix, after, limit); err != nil {
+			return nil, false, err
+		}
+		for _, key := range keys {
+			after = key
+			name, err := parseKey(key[len(base):])
+			if err != nil {
+				b.opt.Log.Warn("a key is none of tintype's", "bucket", b.bucket(bucket), "key", key)
+				continue
+			}
+			names = append(names, name)
+		}
+	}
+	return names, more, nil
 }
 
 func numbers(first, last int) (all []int) {

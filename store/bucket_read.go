@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"time"
 )
 
 // Names of what S3 keeps beside the bytes of an object.
@@ -17,8 +18,8 @@ const (
 	metaRow    = "tintype"       // the object's row, sealed with its name, in base64
 	metaTail   = "tintype-tail"  // bytes of attributes behind those of the object; none: they are in the row
 	metaPut    = "tintype-put"   // a random number of the put
-	metaDoubts = "tintype-tries" // attempts of that, before this one, that may still be under way
-	metaGone   = "tintype-gone"  // there is no object, and no put of doubts may make one
+	metaDoubts = "tintype-until" // until when a put under this name, before this one, may come; in seconds since 1970
+	metaGone   = "tintype-gone"  // there is no object, and no such put may make one
 )
 
 // maxMetaRow is the longest row, in bytes, that is kept beside the bytes of an object: AWS
@@ -31,7 +32,7 @@ type kept struct {
 	Object
 	put    string // its random number
 	tail   int64
-	doubts bool
+	doubts time.Time // until when an earlier put under its name may come; zero: there is none
 	gone   bool
 }
 
@@ -51,16 +52,20 @@ func (k kept) meta() (m meta, tail []byte) {
 	if len(tail) > 0 {
 		m.user[metaTail] = strconv.Itoa(len(tail))
 	}
-	if k.doubts {
-		m.user[metaDoubts] = "1"
+	if !k.doubts.IsZero() {
+		m.user[metaDoubts] = strconv.FormatInt(k.doubts.Unix(), 10)
 	}
 	return m, tail
 }
 
 // parse reads what meta has written, without a tail.
 func parseKept(name string, m meta) (k kept, err error) {
+	var doubts time.Time
+	if until, err := strconv.ParseInt(m.user[metaDoubts], 10, 64); err == nil {
+		doubts = time.Unix(until, 0)
+	}
 	if m.user[metaGone] != "" {
-		return kept{gone: true}, ErrNotFound
+		return kept{gone: true, doubts: doubts}, ErrNotFound
 	}
 	sealed, err := base64.StdEncoding.DecodeString(m.user[metaRow])
 	if err != nil {
@@ -78,7 +83,7 @@ func parseKept(name string, m meta) (k kept, err error) {
 			return k, fmt.Errorf("%w: attributes of %q of %q bytes", ErrDamaged, name, text)
 		}
 	}
-	k.put, k.doubts = m.user[metaPut], m.user[metaDoubts] != ""
+	k.put, k.doubts = m.user[metaPut], doubts
 	return k, nil
 }
 
@@ -89,30 +94,60 @@ func (b *Bucket) look(name string) (kept, error) {
 	if err != nil {
 		return kept{}, ErrNotFound // no such name can be stored
 	}
-	m, err := b.s3.head(at)
+	for breaks := 0; ; breaks++ {
+		m, err := b.s3.head(at)
+		if err != nil {
+			return kept{}, err
+		}
+		k, err := parseKept(name, m)
+		behind := err == nil && k.tail > 0
+		if behind {
+			k, err = b.lookBehind(at, k)
+		}
+		switch {
+		case err == nil:
+			return k, nil
+		case errors.Is(err, errBroken) && breaks < maxBreaks, behind && errors.Is(err, ErrDamaged) && breaks == 0: // see Open
+			continue
+		}
+		return kept{gone: k.gone, doubts: k.doubts}, b.damaged(name, err)
+	}
+}
+
+// errBroken is the error of bytes that break off, or are not those any more that were to be read.
+var errBroken = fmt.Errorf("%w: an answer breaks off", ErrUnreachable)
+
+// lookBehind reads the attributes that lie behind the bytes of k. It goes by what is kept beside
+// them now: they may have changed since k was looked at.
+func (b *Bucket) lookBehind(at address, k kept) (kept, error) {
+	m, body, err := b.s3.get(at, k.Size, -1)
+	if err == io.EOF {
+		return kept{}, fmt.Errorf("%w: nothing at %d bytes", errBroken, k.Size)
+	}
 	if err != nil {
 		return kept{}, err
 	}
-	k, err := parseKept(name, m)
-	if err == nil && k.tail > 0 {
-		_, body, getErr := b.s3.get(at, k.Size, k.Size+k.tail)
-		if getErr != nil {
-			return kept{}, getErr
-		}
-		defer body.Close()
-		err = k.readTail(body)
+	defer body.Close()
+	now, err := parseKept(k.Name, m)
+	switch {
+	case err != nil:
+		return now, err
+	case now.Size != k.Size:
+		return kept{}, errBroken
+	case now.tail == 0:
+		return now, nil
 	}
-	if err != nil {
-		return kept{gone: k.gone}, b.damaged(name, err)
+	if err := now.readTail(body); err != nil {
+		return kept{}, err
 	}
-	return k, nil
+	return now, nil
 }
 
 // readTail reads attributes out of what follows the bytes.
 func (k *kept) readTail(r io.Reader) error {
 	tail := make([]byte, k.tail)
 	if _, err := io.ReadFull(r, tail); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errBroken, err)
 	}
 	attributes, err := unpackAttributes(tail)
 	if err != nil {
@@ -169,7 +204,7 @@ func (b *Bucket) Open(name string) (Object, Blob, error) {
 		return Object{}, nil, ErrNotFound
 	}
 	r, err := b.open(at, name)
-	if errors.Is(err, ErrDamaged) {
+	if errors.Is(err, ErrDamaged) || errors.Is(err, errReplaced) {
 		r, err = b.open(at, name)
 	}
 	if err != nil {
@@ -178,6 +213,9 @@ func (b *Bucket) Open(name string) (Object, Blob, error) {
 	return r.Object, r, nil
 }
 
+// errReplaced is returned by who goes on reading what has been replaced: S3 does not keep it.
+var errReplaced = fmt.Errorf("%w: it has been replaced while it was read", ErrNotFound)
+
 func (b *Bucket) open(at address, name string) (*remote, error) {
 	m, body, err := b.s3.get(at, 0, -1)
 	if err != nil {
@@ -185,13 +223,15 @@ func (b *Bucket) open(at address, name string) (*remote, error) {
 	}
 	r := &remote{bucket: b, at: at, body: body}
 	r.kept, err = parseKept(name, m)
-	switch {
+	switch put := r.put; {
 	case err == nil && r.Expired(b.opt.Now()):
 		err = ErrNotFound
 	case err == nil && r.Size <= MaxWhole:
 		err = r.fetch()
 	case err == nil && r.tail > 0:
-		r.kept, err = b.look(name)
+		if r.kept, err = b.look(name); err == nil && r.put != put {
+			err = errReplaced
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -282,8 +322,9 @@ func (r *remote) more(p []byte, at int64) (n int, err error) {
 		}
 		r.from = at
 		now, err := parseKept(r.Name, m)
-		if err == nil && (now.Digest != r.Digest || now.Size != r.Size) {
-			err = ErrNotFound // what was opened has been replaced, and S3 does not keep it
+		behind := at+int64(len(p)) > r.Size // attributes, which may have others in their place
+		if err == nil && (now.Digest != r.Digest || now.Size != r.Size || behind && (now.tail != r.tail || !now.Modified.Equal(r.Modified))) {
+			err = errReplaced
 		}
 		if err != nil {
 			return 0, errors.Join(err, r.Close())

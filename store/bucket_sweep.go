@@ -100,6 +100,8 @@ func (b *Bucket) sweepKey(marker address, kind string, until time.Time, removed 
 		if b.opt.Now().Sub(at) < inFlight {
 			return nil
 		}
+	case k.gone && b.opt.Now().Before(k.doubts):
+		// another key leads there when it may go
 	case k.gone:
 		if err := b.removeGone(name); err != nil {
 			return err
@@ -182,22 +184,34 @@ func (b *Bucket) Collect(trashedBefore time.Time, progress Progress) (freed Stat
 			for n < len(names) && folderOf(names[n]) == folder {
 				n++
 			}
-			orphans, err := b.orphans(names[:n])
+			removed, err := b.collect(names[:n])
 			if err != nil {
 				return err
 			}
-			for _, k := range orphans {
-				if err := b.removeForGood(k); err != nil {
-					return err
-				}
-				unnamed++
-			}
-			names, done = names[n:], done+int64(n)
+			names, done, unnamed = names[n:], done+int64(n), unnamed+removed
 			progress(done, done)
 		}
 		return nil
 	})
 	return freed, unnamed, err
+}
+
+// collect removes the orphans of a folder. What is beside the names of blobs, as their blocks
+// are, belongs to nothing in its own folder.
+func (b *Bucket) collect(folder []string) (removed int64, err error) {
+	if strings.HasPrefix(folder[0], "\x00") {
+		return 0, nil
+	}
+	b.locks.lock(folder)
+	defer b.locks.unlock(folder)
+	orphans, err := b.orphans(folder)
+	for _, k := range orphans {
+		if err := b.removeForGood(k); err != nil {
+			return removed, err
+		}
+		removed++
+	}
+	return removed, err
 }
 
 // orphans returns the variants in a folder that has no originals. These sort behind variants

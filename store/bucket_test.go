@@ -13,6 +13,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,11 +62,12 @@ const longestName = maxNameKey - maxNameKey/(longSegment+1)
 type inMemory struct {
 	*s3test.Server
 	endpoints []string
+	attempt   time.Duration // 0: attemptTime
 }
 
 func newInMemory(t *testing.T) *inMemory {
 	s, one := s3test.New(t)
-	return &inMemory{s, []string{one, s.Endpoint(t)}}
+	return &inMemory{Server: s, endpoints: []string{one, s.Endpoint(t)}}
 }
 
 // open opens the tier for the server called node.
@@ -73,6 +75,7 @@ func (m *inMemory) open(t *testing.T, c *clock, node string) *Bucket {
 	t.Helper()
 	return openBucket(t, c, func(opt *BucketOptions) {
 		opt.Endpoints, opt.Node, opt.Prefix, opt.Log = m.endpoints, node, "p", slog.New(slog.DiscardHandler)
+		opt.attempt = m.attempt
 	})
 }
 
@@ -140,41 +143,111 @@ func TestBucketKnowsItsOwnPut(t *testing.T) {
 // A gateway that hung may do a put when the picture has long been put by another one, and
 // deleted.
 func TestBucketKeepsAwayAPutThatComesLate(t *testing.T) {
+	again := func(b *Bucket) error {
+		in := item("a", "again")
+		in.New = true
+		_, err := tryPut(b, in)
+		return err
+	}
+	trash := func(b *Bucket) error { return move(b, rename{"a", "delete-a", b.opt.Now()}) }
+	drop := func(b *Bucket) error { return del(b, "a") }
+	for name, test := range map[string]struct {
+		isNew bool
+		then  []func(*Bucket) error
+		left  []string
+	}{
+		"moved":                {true, []func(*Bucket) error{trash}, []string{"delete-a"}},
+		"deleted":              {true, []func(*Bucket) error{drop}, nil},
+		"put as may be":        {false, []func(*Bucket) error{drop}, nil},
+		"put again":            {true, []func(*Bucket) error{drop, again, drop}, nil},
+		"replaced":             {true, []func(*Bucket) error{func(b *Bucket) error { _, err := tryPut(b, item("a", "y")); return err }, drop}, nil},
+		"restored and deleted": {true, []func(*Bucket) error{trash, func(b *Bucket) error { return move(b, rename{"delete-a", "a", time.Time{}}) }, drop}, nil},
+		"with more attributes": {true, []func(*Bucket) error{func(b *Bucket) error {
+			return edit(b, "a", func(o *Object) { o.Attributes = map[string]string{"k": strings.Repeat("v", 5000)} })
+		}, drop}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, m := newClock(), newInMemory(t)
+			b := m.open(t, c, "n1")
+			defer b.Close()
+			var late *http.Request
+			m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method != "PUT" || late != nil {
+					return false
+				}
+				body, _ := io.ReadAll(r.Body)
+				late = r.Clone(context.Background())
+				late.Body = io.NopCloser(bytes.NewReader(body))
+				w.WriteHeader(http.StatusGatewayTimeout)
+				return true
+			}
+			in := item("a", "x")
+			in.New = test.isNew
+			put(t, b, in)
+			for _, change := range test.then {
+				if err := change(b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m.Do(httptest.NewRecorder(), late)
+			absent(t, b, "a")
+			if objs, err := b.List("", "", "", 10); err != nil || len(objs) != len(test.left) {
+				t.Errorf("List = %v, %v, want %q", objs, err, test.left)
+			}
+			c.add(lateTime + time.Second)
+			if n, err := b.Sweep(time.Time{}); err != nil || n != (Stats{}) {
+				t.Errorf("Sweep = %+v, %v", n, err)
+			}
+			if got := m.objects(t); !slices.Equal(got, test.left) {
+				t.Errorf("S3 has %q", got)
+			}
+			if err := again(b); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What is in the way of a put that comes late stays as long as that may be, and what has no
+// doubts any more is just deleted.
+func TestBucketKeepsAwayForAsLongAsItMustBe(t *testing.T) {
 	c, m := newClock(), newInMemory(t)
 	b := m.open(t, c, "n1")
 	defer b.Close()
-	var late *http.Request
-	m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method != "PUT" || late != nil {
-			return false
+	doubtful := func(name string) {
+		t.Helper()
+		failed := false
+		m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != "PUT" || failed || !strings.HasSuffix(r.URL.Path, "/o/"+keyOf(name)) {
+				return false
+			}
+			failed = true
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return true
 		}
-		body, _ := io.ReadAll(r.Body)
-		late = r.Clone(context.Background())
-		late.Body = io.NopCloser(bytes.NewReader(body))
-		w.WriteHeader(http.StatusGatewayTimeout)
-		return true
+		in := item(name, "x")
+		in.Expires = c.Now().Add(time.Hour)
+		put(t, b, in)
 	}
-	in := item("a", "x")
-	in.New = true
-	put(t, b, in)
-	if err := move(b, rename{"a", "delete-a", c.Now()}); err != nil {
-		t.Fatal(err)
+	doubtful("old")
+	c.add(lateTime)
+	del(b, "old")
+	if got := m.objects(t); len(got) > 0 {
+		t.Errorf("S3 has %q of what was put long ago", got)
 	}
-	m.Do(httptest.NewRecorder(), late)
-	absent(t, b, "a")
-	if objs, err := b.List("", "", "", 10); err != nil || len(objs) != 1 || objs[0].Name != "delete-a" {
-		t.Errorf("List = %v, %v, want delete-a alone", objs, err)
+	doubtful("a")
+	edit(b, "a", func(o *Object) { o.Expires = c.Now().Add(time.Minute) })
+	del(b, "a")
+	c.add(2 * time.Minute)
+	for _, wait := range []time.Duration{0, lateTime} {
+		c.add(wait)
+		if n, err := b.Sweep(time.Time{}); err != nil || n != (Stats{}) {
+			t.Errorf("Sweep = %+v, %v", n, err)
+		}
+		if got := m.objects(t); len(got) == 1 != (wait == 0) {
+			t.Errorf("after %v more, S3 has %q", wait, got)
+		}
 	}
-	c.add(lateTime + time.Second)
-	if n, err := b.Sweep(time.Time{}); err != nil || n != (Stats{}) {
-		t.Errorf("Sweep = %+v, %v", n, err)
-	}
-	if got := m.objects(t); !slices.Equal(got, []string{"delete-a"}) {
-		t.Errorf("S3 has %q", got)
-	}
-	in = item("a", "y")
-	in.New = true
-	put(t, b, in)
 }
 
 func TestBucketIsOpenedAsItWasSetUp(t *testing.T) {
@@ -261,6 +334,44 @@ func TestBucketListsOverBuckets(t *testing.T) {
 	}
 }
 
+// Keys of others, and answers of S3 with no keys that are not the last, end no list.
+func TestBucketListsBesideKeysOfOthers(t *testing.T) {
+	c, m := newClock(), newInMemory(t)
+	b := m.open(t, c, "n1")
+	defer b.Close()
+	var items []Item
+	for i := range 100 {
+		items = append(items, item(fmt.Sprintf("n%03d", i), "x"))
+	}
+	put(t, b, items...)
+	base := "tintype/p/pictures/o/"
+	m.Change(base+keyOf("n048")+"x", bytes.Clone) // the last of 50
+	for i := range 60 {
+		m.Change(fmt.Sprint(base, "n070.", i), bytes.Clone)
+	}
+	if objs, err := b.List("", "", "", 50); err != nil || len(objs) != 50 {
+		t.Errorf("%d objects, %v", len(objs), err)
+	}
+	if objs, err := b.List("n0", "n050", "", 1000); err != nil || len(objs) != 50 {
+		t.Errorf("%d objects, %v", len(objs), err)
+	}
+	if objs, err := b.List("n", "n070\x00", "", 10); err != nil || len(objs) != 10 || objs[0].Name != "n071" {
+		t.Errorf("%d objects, %v", len(objs), err)
+	}
+	empty := 0
+	m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if !r.URL.Query().Has("list-type") || empty > 0 {
+			return false
+		}
+		empty++
+		fmt.Fprint(w, "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>")
+		return true
+	}
+	if objs, err := b.List("", "", "", 1000); err != nil || len(objs) != 100 || empty != 1 {
+		t.Errorf("%d objects, %v", len(objs), err)
+	}
+}
+
 // Attributes of more than S3 keeps beside bytes lie behind them.
 func TestBucketKeepsLongAttributes(t *testing.T) {
 	c, m := newClock(), newInMemory(t)
@@ -300,6 +411,45 @@ func TestBucketKeepsLongAttributes(t *testing.T) {
 		edit(b, "b", func(o *Object) { o.Attributes = long })
 		check("long again", "b", body, long)
 		del(b, "b")
+	}
+}
+
+// Between the look that tells that there are long attributes and the one that reads them they
+// may change, and answers may break off.
+func TestBucketReadsLongAttributesThatChange(t *testing.T) {
+	c, m := newClock(), newInMemory(t)
+	b := m.open(t, c, "n1")
+	defer b.Close()
+	with := func(n int) map[string]string { return map[string]string{"a": strings.Repeat("v", n)} }
+	for name, test := range map[string]struct {
+		change func(*Object) // between the two looks
+		want   int
+	}{
+		"longer":  {func(o *Object) { o.Attributes = with(9000) }, 9000},
+		"shorter": {func(o *Object) { o.Attributes = with(3000) }, 3000},
+		"none":    {func(o *Object) { o.Attributes = nil }, 0},
+		"broken":  {nil, 5000},
+	} {
+		in := item("a", "some bytes")
+		in.Attributes = with(5000)
+		put(t, b, in)
+		var once atomic.Bool
+		m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != "GET" || r.Header.Get("Range") == "" || once.Swap(true) {
+				return false
+			}
+			if test.change != nil {
+				if err := edit(b, "a", test.change); err != nil {
+					t.Error(err)
+				}
+				return false
+			}
+			cut(m, w, r)
+			return true
+		}
+		if o, err := b.Stat("a"); err != nil || len(o.Attributes["a"]) != test.want || b.damage.Load() != 0 {
+			t.Errorf("%s: attributes of %d bytes, %v", name, len(o.Attributes["a"]), err)
+		}
 	}
 }
 
@@ -385,6 +535,64 @@ func TestBucketPutsTheOriginalLast(t *testing.T) {
 	}
 }
 
+// While a change has looked at a name, or moves something there, no other one changes it.
+func TestBucketHoldsWhatAChangeLooksAt(t *testing.T) {
+	c, m := newClock(), newInMemory(t)
+	b := m.open(t, c, "n1")
+	defer b.Close()
+	put(t, b, item("delete-a", "old"), item("c/full", "x"))
+	for name, test := range map[string]struct {
+		slow  string // the key whose PUT waits until the other change has had its time
+		first func() error
+		other func() error
+		want  func() bool // after both, the first one first
+	}{
+		"a name that something moves to": {
+			"a", func() error { return move(b, rename{"delete-a", "a", time.Time{}}) },
+			func() error { _, err := tryPut(b, item("a", "new")); return err },
+			func() bool { return read(t, b, "a") == "new" },
+		},
+		"the original of a variant": {
+			"c/1024", func() error {
+				_, err := b.Apply(Change{Put: []Item{item("c/1024", "small")}, Decide: func(now View, _ *Change) error {
+					_, err := now.Stat("c/full")
+					return err
+				}})
+				return err
+			},
+			func() error {
+				_, err := b.Apply(Change{Decide: func(now View, ch *Change) error {
+					objs, err := now.List("c/", "", "", 10)
+					for _, o := range objs {
+						ch.Delete = append(ch.Delete, o.Name)
+					}
+					return err
+				}})
+				return err
+			},
+			func() bool { objs, err := b.List("c/", "", "", 10); return err == nil && len(objs) == 0 },
+		},
+	} {
+		reached, done := make(chan bool), make(chan error, 1)
+		var slow atomic.Bool
+		m.Fault = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method == "PUT" && r.URL.Path == "/tintype/p/pictures/o/"+keyOf(test.slow) && !slow.Swap(true) {
+				reached <- true
+				time.Sleep(200 * time.Millisecond) // in which a change that did not wait would be done
+			}
+			return false
+		}
+		go func() { done <- test.first() }()
+		<-reached
+		if err := errors.Join(test.other(), <-done); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !test.want() {
+			t.Errorf("%s: the change that began later is undone; S3 has %q", name, m.objects(t))
+		}
+	}
+}
+
 // A deletion that S3's delete has failed is done by the next one.
 func TestBucketMoveIsRepeated(t *testing.T) {
 	c, m := newClock(), newInMemory(t)
@@ -413,6 +621,53 @@ func TestBucketMoveIsRepeated(t *testing.T) {
 	}
 }
 
+// An ID leads to what has it, whatever fails, and goes with it.
+func TestBucketKeepsIDs(t *testing.T) {
+	c, m := newClock(), newInMemory(t)
+	b := m.open(t, c, "n1")
+	defer b.Close()
+	with := func(name, id string) Item {
+		in := item(name, "x")
+		in.ID = id
+		return in
+	}
+	find := func(what, id, want string) {
+		t.Helper()
+		if o, err := b.Find(id); err != nil && (want != "" || !errors.Is(err, ErrNotFound)) || o.Name != want {
+			t.Errorf("%s: Find(%q) = %q, %v, want %q", what, id, o.Name, err, want)
+		}
+	}
+	put(t, b, with("a", "1"))
+	m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("X-Amz-Copy-Source") != "" {
+			w.WriteHeader(http.StatusForbidden)
+			return true
+		}
+		return false
+	}
+	if err := move(b, rename{"a", "delete-a", c.Now()}); err == nil {
+		t.Error("a copy that is refused is none")
+	}
+	m.Fault = nil
+	find("a deletion that failed", "1", "a")
+	put(t, b, with("a", "2"))
+	find("replaced", "1", "")
+	find("replaced", "2", "a")
+	move(b, rename{"a", "delete-a", c.Now()})
+	find("in the trash", "2", "")
+	move(b, rename{"delete-a", "b", time.Time{}})
+	find("restored", "2", "b")
+	move(b, rename{"b", "delete-b", c.Now()})
+	if n, err := b.Sweep(c.Now()); err != nil || n.Objects != 1 {
+		t.Errorf("Sweep = %+v, %v", n, err)
+	}
+	for _, key := range m.Keys() {
+		if strings.HasPrefix(key, "tintype/p/pictures/i/") {
+			t.Errorf("an ID is left of what is gone: %s", key)
+		}
+	}
+}
+
 // Variants whose server was stopped before it put the original are collected.
 func TestBucketCollectsVariantsWithoutAnOriginal(t *testing.T) {
 	c, m := newClock(), newInMemory(t)
@@ -423,7 +678,8 @@ func TestBucketCollectsVariantsWithoutAnOriginal(t *testing.T) {
 		in.Original = Sum([]byte("full"))
 		return in
 	}
-	put(t, b, variant("c/1/a_1024"), variant("c/2/a_1024"), item("c/2/a_full", "full"), item("top", "x"))
+	put(t, b, variant("c/1/a_1024"), variant("c/2/a_1024"), item("c/2/a_full", "full"), item("top", "x"),
+		variant("\x00c/2/a_full\x00")) // of which blocks a blob was made
 	if _, n, err := b.Collect(time.Time{}, noProgress); err != nil || n != 0 {
 		t.Errorf("at once: %d, %v", n, err)
 	}
@@ -431,9 +687,20 @@ func TestBucketCollectsVariantsWithoutAnOriginal(t *testing.T) {
 	if _, n, err := b.Collect(time.Time{}, noProgress); err != nil || n != 1 {
 		t.Errorf("an hour later: %d, %v", n, err)
 	}
-	if got := m.objects(t); !slices.Equal(got, []string{"c/2/a_1024", "c/2/a_full", "top"}) {
+	if got := m.objects(t); !slices.Equal(got, []string{"\x00c/2/a_full\x00", "c/2/a_1024", "c/2/a_full", "top"}) {
 		t.Errorf("S3 has %q", got)
 	}
+}
+
+// cut gives half of S3's answer.
+func cut(m *inMemory, w http.ResponseWriter, r *http.Request) {
+	rec := httptest.NewRecorder()
+	m.Do(rec, r)
+	maps.Copy(w.Header(), rec.Header())
+	w.Header().Set("Content-Length", strconv.Itoa(rec.Body.Len()))
+	w.WriteHeader(rec.Code)
+	w.Write(rec.Body.Bytes()[:rec.Body.Len()/2])
+	panic(http.ErrAbortHandler)
 }
 
 // A large blob is read to its end over answers that break off, and damage is told of.
@@ -448,12 +715,8 @@ func TestBucketReadsLargeBlobs(t *testing.T) {
 		if gets++; r.Method != "GET" || gets > 3 {
 			return false
 		}
-		rec := httptest.NewRecorder()
-		m.Do(rec, r)
-		maps.Copy(w.Header(), rec.Header())
-		w.WriteHeader(rec.Code)
-		w.Write(rec.Body.Bytes()[:rec.Body.Len()/2])
-		panic(http.ErrAbortHandler)
+		cut(m, w, r)
+		return true
 	}
 	if got := read(t, b, "large"); got != body || gets != 4 {
 		t.Errorf("read %d bytes of %d in %d answers", len(got), len(body), gets)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,11 +20,11 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// How long S3 is waited for. A hung endpoint is left after one attempt, so that no request
-// waits for longer than callTime; a body has time for slowest bytes a second besides.
+// How long S3 is waited for: for an answer to begin, and to go on, attemptTime. A hung endpoint
+// is left after one attempt, and there are up to three of them in a call; bytes that are put
+// or copied have time for slowest of them a second besides.
 const (
 	attemptTime = 5 * time.Second
-	callTime    = 13 * time.Second
 	slowest     = 256 << 10
 )
 
@@ -34,7 +35,8 @@ var (
 	// ErrRefused is returned when S3 does not let this server in, or has no such bucket.
 	ErrRefused = errors.New("store: S3 refuses")
 
-	errTaken = errors.New("key is taken") // of a put that is to be the first
+	errTaken  = errors.New("key is taken") // of a put that is to be the first
+	errNoCopy = errors.New("S3 has begun to copy and failed")
 )
 
 // meta is what S3 keeps beside the bytes of a key.
@@ -52,24 +54,21 @@ type s3 struct {
 	clients []*minio.Core
 	now     atomic.Uint32 // which of them is called
 	skew    atomic.Int64  // how far S3's clock was ahead at the last answer, nanoseconds
+	attempt time.Duration // attemptTime
 }
 
 // newS3 returns the client for endpoints, each a URL without a path.
 func newS3(opt BucketOptions) (*s3, error) {
-	s := &s3{}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DialContext = (&net.Dialer{Timeout: attemptTime / 2, KeepAlive: attemptTime}).DialContext
-	transport.ResponseHeaderTimeout = attemptTime
-	transport.MaxIdleConnsPerHost = 256
-	transport.DisableCompression = true
-	for _, endpoint := range opt.Endpoints {
+	s := &s3{attempt: cmp.Or(opt.attempt, attemptTime)}
+	transport := s.newTransport()
+	for i, endpoint := range opt.Endpoints {
 		u, err := url.Parse(endpoint)
 		if err != nil || u.Host == "" || u.Path != "" && u.Path != "/" || u.Scheme != "http" && u.Scheme != "https" {
 			return nil, fmt.Errorf("endpoint %q: want http://host:port or https://host", endpoint)
 		}
 		client, err := minio.NewCore(u.Host, &minio.Options{
 			Creds: credentials.NewStaticV4(opt.AccessKey, opt.SecretKey, ""), Secure: u.Scheme == "https", Region: opt.Region,
-			Transport: &clocked{transport, &s.skew}, BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
+			Transport: &watched{transport, s, uint32(i)}, BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("endpoint %q: %w", endpoint, err)
@@ -79,40 +78,98 @@ func newS3(opt BucketOptions) (*s3, error) {
 	return s, nil
 }
 
-// clocked notes how S3's clock differs from this one's.
-type clocked struct {
-	http.RoundTripper
-	skew *atomic.Int64
+// newTransport returns one that speaks HTTP/1.1: one connection of HTTP/2 has all calls, and one
+// that hangs would have those that come after it, too.
+func (s *s3) newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: s.attempt / 2, KeepAlive: s.attempt}).DialContext,
+		TLSHandshakeTimeout: s.attempt / 2,
+		MaxIdleConnsPerHost: 256,
+		IdleConnTimeout:     time.Minute,
+		DisableCompression:  true,
+	}
 }
 
-func (c *clocked) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := c.RoundTripper.RoundTrip(req)
-	if err == nil {
-		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-			c.skew.Store(int64(date.Add(time.Second / 2).Sub(time.Now())))
-		}
+// watched gives up an answer that does not begin, or does not go on, for attemptTime, and notes
+// how S3's clock differs from this one's.
+type watched struct {
+	http.RoundTripper
+	s3     *s3
+	client uint32
+}
+
+func (w *watched) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(req.Context())
+	timer := time.AfterFunc(w.s3.attempt, cancel)
+	if req.Method == http.MethodPut { // whose bytes take their time, which is that of the attempt
+		timer.Stop()
 	}
-	return resp, err
+	resp, err := w.RoundTripper.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		timer.Stop()
+		cancel()
+		return nil, err
+	}
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		w.s3.skew.Store(int64(date.Add(time.Second / 2).Sub(time.Now())))
+	}
+	timer.Reset(w.s3.attempt)
+	resp.Body = &impatient{resp.Body, w, timer, cancel}
+	return resp, nil
+}
+
+// impatient is a body that ends with an error where nothing comes for attemptTime. One that
+// breaks off is asked for again elsewhere.
+type impatient struct {
+	io.ReadCloser
+	from   *watched
+	timer  *time.Timer
+	cancel func()
+}
+
+func (i *impatient) Read(p []byte) (int, error) {
+	i.timer.Reset(i.from.s3.attempt)
+	defer i.timer.Stop()
+	n, err := i.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		i.from.s3.leave(i.from.client)
+	}
+	return n, err
+}
+
+func (i *impatient) Close() error {
+	i.timer.Stop()
+	defer i.cancel()
+	return i.ReadCloser.Close()
 }
 
 // call makes attempts until one of them tells something, or time is up.
 func (s *s3) call(size int64, attempt func(context.Context, *minio.Core) error) error {
-	until := time.Now().Add(callTime + time.Duration(size/slowest)*time.Second)
-	wait := 20 * time.Millisecond
+	more := time.Duration(size/slowest) * time.Second
+	until := time.Now().Add(s.attempt*13/5 + more)
+	wait := s.attempt / 250
 	for {
-		which := s.now.Load()
-		ctx, cancel := context.WithTimeout(context.Background(), attemptTime+time.Duration(size/slowest)*time.Second)
-		err := attempt(ctx, s.clients[int(which)%len(s.clients)])
+		client := s.now.Load() % uint32(len(s.clients))
+		ctx, cancel := context.WithTimeout(context.Background(), s.attempt+more)
+		err := attempt(ctx, s.clients[client])
 		cancel()
 		if err == nil || !mayRetry(err) {
 			return s3Error(err)
 		}
-		s.now.CompareAndSwap(which, which+1)
+		s.leave(client)
 		if time.Now().Add(wait).After(until) {
 			return fmt.Errorf("%w: %w", ErrUnreachable, err)
 		}
 		time.Sleep(time.Duration(rand.Int64N(int64(wait))) + wait/2)
-		wait = min(2*wait, time.Second)
+		wait = min(2*wait, s.attempt/5)
+	}
+}
+
+// leave has another client called than one that failed, if that is not done yet.
+func (s *s3) leave(client uint32) {
+	if now := s.now.Load(); now%uint32(len(s.clients)) == client {
+		s.now.CompareAndSwap(now, now+1)
 	}
 }
 
@@ -189,15 +246,11 @@ func (s *s3) get(at address, from, to int64) (m meta, body io.ReadCloser, err er
 		return m, nil, err
 	}
 	err = s.call(0, func(_ context.Context, c *minio.Core) error {
-		ctx, cancel := context.WithCancel(context.Background())
-		in, info, header, err := c.GetObject(ctx, at.bucket, at.key, opt)
-		if err != nil {
-			cancel()
-			return err
+		in, info, header, err := c.GetObject(context.Background(), at.bucket, at.key, opt)
+		if err == nil {
+			m, body = metaOf(info, header), in
 		}
-		m = metaOf(info, header)
-		body = &impatient{in: in, cancel: cancel, timer: time.AfterFunc(attemptTime, cancel)}
-		return nil
+		return err
 	})
 	return m, body, err
 }
@@ -214,25 +267,6 @@ func (s *s3) getSmall(at address) (data []byte, err error) {
 		return err
 	})
 	return data, err
-}
-
-// impatient is a body that ends with an error where nothing comes for attemptTime.
-type impatient struct {
-	in     io.ReadCloser
-	cancel func()
-	timer  *time.Timer
-}
-
-func (i *impatient) Read(p []byte) (int, error) {
-	i.timer.Reset(attemptTime)
-	defer i.timer.Stop()
-	return i.in.Read(p)
-}
-
-func (i *impatient) Close() error {
-	i.timer.Stop()
-	defer i.cancel()
-	return i.in.Close()
 }
 
 // head tells what is kept beside the bytes of a key.
@@ -255,14 +289,17 @@ func metaOf(info minio.ObjectInfo, header http.Header) meta {
 	return m
 }
 
-// copy copies a key's bytes, and gives them m in the place of what was beside them.
-func (s *s3) copy(from, to address, m meta) error {
+// copy copies so many bytes of a key, and gives them m in the place of what was beside them.
+func (s *s3) copy(from, to address, size int64, m meta) error {
 	headers := map[string]string{"x-amz-metadata-directive": "REPLACE", "Content-Type": m.mediaType}
 	for name, value := range m.user {
 		headers[userMeta+name] = value
 	}
-	return s.call(0, func(ctx context.Context, c *minio.Core) error {
-		_, err := c.CopyObject(ctx, from.bucket, from.key, to.bucket, to.key, headers, minio.CopySrcOptions{}, minio.PutObjectOptions{})
+	return s.call(size, func(ctx context.Context, c *minio.Core) error {
+		info, err := c.CopyObject(ctx, from.bucket, from.key, to.bucket, to.key, headers, minio.CopySrcOptions{}, minio.PutObjectOptions{})
+		if err == nil && info.ETag == "" { // the answer begins with 200 before there is a copy, and has an error behind
+			err = errNoCopy
+		}
 		return err
 	})
 }
@@ -279,16 +316,24 @@ func (s *s3) remove(at address) error {
 }
 
 // list returns up to limit keys, at most 1,000, that begin with prefix and are behind after,
-// in their order, and whether there are more.
+// in their order, and whether there are more: none only at the end.
 func (s *s3) list(bucket, prefix, after string, limit int) (keys []string, more bool, err error) {
-	err = s.call(0, func(_ context.Context, c *minio.Core) error {
-		page, err := c.ListObjectsV2(bucket, prefix, after, "", "", min(limit, 1000))
-		keys, more = keys[:0], page.IsTruncated
-		for _, o := range page.Contents {
-			keys = append(keys, o.Key)
+	for token := ""; err == nil && len(keys) == 0; {
+		err = s.call(0, func(_ context.Context, c *minio.Core) error {
+			page, err := c.ListObjectsV2(bucket, prefix, after, token, "", min(limit, 1000))
+			if err != nil {
+				return err
+			}
+			keys, more, token = keys[:0], page.IsTruncated, page.NextContinuationToken
+			for _, o := range page.Contents {
+				keys = append(keys, o.Key)
+			}
+			return nil
+		})
+		if !more {
+			break
 		}
-		return err
-	})
+	}
 	slices.Sort(keys) // which they are, but for engines over directories
 	return keys, more, err
 }

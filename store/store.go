@@ -93,7 +93,7 @@ type Change struct {
 type Edit struct {
 	Name string // ErrNotFound if it is missing
 	// Do may change every field but Digest, CRC and Size. With another Name the
-	// object moves there, replacing what was there.
+	// object moves there, replacing what was there. It may be called more than once.
 	Do func(*Object) error
 }
 
