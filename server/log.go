@@ -182,7 +182,11 @@ func (s *Server) notReady() error {
 	case !s.ready.Load():
 		return errors.New("draining")
 	}
-	switch err := errors.Join(s.cfg.Pictures.Ready(), s.cfg.Cache.Ready()); {
+	cache := s.cfg.Cache.Ready()
+	if errors.Is(cache, store.ErrUnreachable) { // Redis: of all servers, and no reason to take no other pictures
+		cache = nil
+	}
+	switch err := errors.Join(s.cfg.Pictures.Ready(), cache); {
 	case err == nil:
 		return nil
 	case errors.Is(err, store.ErrUnreachable), errors.Is(err, store.ErrRefused):

@@ -2,10 +2,10 @@ package store
 
 import (
 	"cmp"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"hash/maphash"
 	"regexp"
 	"strconv"
@@ -165,12 +165,23 @@ func (b *Bucket) bucket(i int) string {
 }
 
 // bucketOf returns in which bucket a name is: that of its container, so that a list is of
-// one. known: the text is as much of a name as that takes.
+// one. Of FastDFS-style names, which have few groups, that of group/M00/HH/LL. known: the text
+// is as much of a name as that takes.
 func (b *Bucket) bucketOf(name string) (i int, known bool) {
-	container, _, known := strings.Cut(strings.TrimPrefix(name, "\x00"), "/")
-	h := fnv.New32a()
-	h.Write([]byte(container))
-	return int(h.Sum32() % uint32(b.opt.Buckets)), known || b.opt.Buckets == 1
+	parts, segments := 1, strings.SplitN(strings.TrimPrefix(name, "\x00"), "/", 5)
+	if isGroup.MatchString(segments[0]) {
+		parts = 4
+	}
+	known = len(segments) > parts
+	return b.spread(strings.Join(segments[:min(parts, len(segments))], "/")), known || b.opt.Buckets == 1
+}
+
+var isGroup = regexp.MustCompile(`^(group|cache)[0-9]+$`)
+
+// spread returns one of the buckets, the same for the same text.
+func (b *Bucket) spread(text string) int {
+	sum := Sum([]byte(text))
+	return int(binary.BigEndian.Uint32(sum[:]) % uint32(b.opt.Buckets))
 }
 
 // Kinds of keys, each behind the prefix and the tier.
@@ -186,10 +197,15 @@ func (b *Bucket) key(kind string) string { return b.opt.Prefix + b.opt.Tier + "/
 
 // at is where the object called name is, or would be.
 func (b *Bucket) at(name string) (address, error) {
+	return b.atUpTo(maxNameKey, name)
+}
+
+// atUpTo is at for names whose key has up to so many bytes.
+func (b *Bucket) atUpTo(limit int, name string) (address, error) {
 	base := b.key(keyObject)
 	key := appendKey([]byte(base), name)
-	if n := len(key) - len(base); name == "" || n > maxNameKey {
-		return address{}, fmt.Errorf("%w: a name whose key in S3 has %d bytes; up to %d can be kept there", ErrField, n, maxNameKey)
+	if n := len(key) - len(base); name == "" || n > limit {
+		return address{}, fmt.Errorf("%w: a name whose key in S3 has %d bytes; up to %d can be kept there", ErrField, n, limit)
 	}
 	i, _ := b.bucketOf(name)
 	return address{b.bucket(i), string(key) + nameEnd}, nil
@@ -197,7 +213,7 @@ func (b *Bucket) at(name string) (address, error) {
 
 // atID is where the name is kept that has an ID.
 func (b *Bucket) atID(id string) address {
-	return address{b.bucket(0), string(appendKey([]byte(b.key(keyID)), id)) + nameEnd}
+	return address{b.bucket(b.spread(id)), string(appendKey([]byte(b.key(keyID)), id)) + nameEnd}
 }
 
 // watch looks whether S3 answers, and tells it what was counted, until Close.

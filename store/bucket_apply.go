@@ -27,7 +27,7 @@ func (b *Bucket) Apply(ch Change) ([]Object, error) {
 			return nil, err
 		}
 		bodies = append(bodies, s)
-		if _, err := b.at(objs[i].Name); err != nil {
+		if _, err := b.atUpTo(maxPutKey, objs[i].Name); err != nil {
 			return nil, err
 		}
 	}

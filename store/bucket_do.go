@@ -15,6 +15,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// errQuicker is returned when another server has changed something in the middle of a change
+// that has to do with it. It may well go the next time.
+var errQuicker = fmt.Errorf("%w: another server was quicker", ErrUnreachable)
+
 // maxParallel is how many calls to S3 one change, list or sweep has under way at once.
 const maxParallel = 16
 
@@ -145,14 +149,22 @@ func (c *bucketChange) write(e *named) error {
 	switch {
 	case e.body != nil:
 		return c.put(e, at, e.body, tail)
-	case len(tail) > 0 && (src.was.tail == 0 || !maps.Equal(e.is.Attributes, src.was.Attributes)):
-		return c.rewrite(e, at, tail) // S3 copies bytes as they are
+	case src == e, len(tail) > 0 && (src.was.tail == 0 || !maps.Equal(e.is.Attributes, src.was.Attributes)):
+		// S3 copies bytes as they are, and over themselves whatever they have become
+		return c.rewrite(e, at, tail)
 	}
 	from, err := c.at(src.name)
 	if err != nil {
 		return err
 	}
-	return c.s3.copy(from, at, src.was.Size+src.was.tail, m)
+	copied, err := c.s3.copy(from, at, src.was.Size+src.was.tail, m)
+	if err == nil && copied != src.was.tag { // another server has replaced them, or the tag is not of the bytes alone
+		err = c.rewrite(e, at, tail)
+		if errors.Is(err, errQuicker) {
+			err = errors.Join(err, c.s3.remove(at))
+		}
+	}
+	return err
 }
 
 // rewrite puts an object's bytes again, with another tail behind them.
@@ -166,7 +178,11 @@ func (c *bucketChange) rewrite(e *named, at address, tail []byte) error {
 	defer r.Close()
 	s := &bodyAt{}
 	defer func() { c.discard(s) }()
-	if err := c.receive(s, &incoming{sum: sha256.New()}, r); err != nil {
+	err = c.receive(s, &incoming{sum: sha256.New()}, r)
+	if errors.Is(err, ErrNotFound) {
+		return errQuicker
+	}
+	if err != nil {
 		return err
 	}
 	return c.put(e, at, s, tail)

@@ -30,6 +30,7 @@ const maxMetaRow = 1200
 // kept is an object as S3 has it.
 type kept struct {
 	Object
+	tag    string // S3's of its bytes
 	put    string // its random number
 	tail   int64
 	doubts time.Time // until when an earlier put under its name may come; zero: there is none
@@ -46,7 +47,7 @@ func (k kept) meta() (m meta, tail []byte) {
 		o.Attributes = nil
 		row = appendRow(nil, o)
 	}
-	m = meta{k.MediaType, map[string]string{
+	m = meta{mediaType: k.MediaType, user: map[string]string{
 		metaRow: base64.StdEncoding.EncodeToString(seal([]byte(k.Name), row)), metaPut: k.put,
 	}}
 	if len(tail) > 0 {
@@ -83,7 +84,7 @@ func parseKept(name string, m meta) (k kept, err error) {
 			return k, fmt.Errorf("%w: attributes of %q of %q bytes", ErrDamaged, name, text)
 		}
 	}
-	k.put, k.doubts = m.user[metaPut], doubts
+	k.put, k.tag, k.doubts = m.user[metaPut], m.tag, doubts
 	return k, nil
 }
 

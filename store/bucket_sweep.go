@@ -176,22 +176,26 @@ func (b *Bucket) Collect(trashedBefore time.Time, progress Progress) (freed Stat
 	if freed, err = b.Sweep(trashedBefore); err != nil {
 		return freed, 0, err
 	}
+	var mu sync.Mutex // guards done and unnamed
 	done := int64(0)
 	err = b.eachName(func(names []string) error {
+		var folders [][]string
 		for len(names) > 0 {
 			folder := folderOf(names[0])
 			n := 1
 			for n < len(names) && folderOf(names[n]) == folder {
 				n++
 			}
-			removed, err := b.collect(names[:n])
-			if err != nil {
-				return err
-			}
-			names, done, unnamed = names[n:], done+int64(n), unnamed+removed
-			progress(done, done)
+			folders, names = append(folders, names[:n]), names[n:]
 		}
-		return nil
+		return inParallel(folders, func(folder []string) error {
+			removed, err := b.collect(folder)
+			mu.Lock()
+			defer mu.Unlock()
+			done, unnamed = done+int64(len(folder)), unnamed+removed
+			progress(done, done)
+			return err
+		})
 	})
 	return freed, unnamed, err
 }
@@ -222,13 +226,24 @@ func (b *Bucket) orphans(names []string) (all []kept, err error) {
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
-		if err != nil || k.Original == (Digest{}) || b.opt.Now().Sub(k.Created) < inFlight {
+		if err != nil || k.Original == (Digest{}) || !k.Deleted.IsZero() || b.opt.Now().Sub(k.Created) < inFlight {
 			return nil, err
 		}
 		all = append(all, k)
 	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	// nor of one that was moved to the trash alone
+	trashed, _, err := b.page(trashPrefix+strings.TrimSuffix(folderOf(names[0]), "/"), "", 1)
+	if err != nil || len(trashed) > 0 {
+		return nil, err
+	}
 	return all, nil
 }
+
+// trashPrefix begins the names of what was moved to the trash: see CheckAppKey.
+const trashPrefix = "delete-"
 
 // Scrub implements Tier. There is nothing that repair could do.
 func (b *Bucket) Scrub(_ bool, progress Progress) (s Scrubbed, err error) {

@@ -56,7 +56,7 @@ func TestBucket(t *testing.T) {
 
 // longestName is how many letters a name may have of which each is one in a key: a break
 // comes after every longSegment of them.
-const longestName = maxNameKey - maxNameKey/(longSegment+1)
+const longestName = maxPutKey - maxPutKey/(longSegment+1)
 
 // inMemory is an S3 in memory with two endpoints, and what opens a tier in it.
 type inMemory struct {
@@ -680,6 +680,8 @@ func TestBucketCollectsVariantsWithoutAnOriginal(t *testing.T) {
 	}
 	put(t, b, variant("c/1/a_1024"), variant("c/2/a_1024"), item("c/2/a_full", "full"), item("top", "x"),
 		variant("\x00c/2/a_full\x00")) // of which blocks a blob was made
+	put(t, b, variant("c/3/a_1024"), item("c/3/a_full", "full"), variant("c/4/a_1024"), item("c/4/a_full", "full"))
+	move(b, rename{"c/3/a_1024", "delete-c/3/a_1024", c.Now()}, rename{"c/4/a_full", "delete-c/4/a_full", c.Now()})
 	if _, n, err := b.Collect(time.Time{}, noProgress); err != nil || n != 0 {
 		t.Errorf("at once: %d, %v", n, err)
 	}
@@ -687,7 +689,8 @@ func TestBucketCollectsVariantsWithoutAnOriginal(t *testing.T) {
 	if _, n, err := b.Collect(time.Time{}, noProgress); err != nil || n != 1 {
 		t.Errorf("an hour later: %d, %v", n, err)
 	}
-	if got := m.objects(t); !slices.Equal(got, []string{"\x00c/2/a_full\x00", "c/2/a_1024", "c/2/a_full", "top"}) {
+	if got := m.objects(t); !slices.Equal(got, []string{"\x00c/2/a_full\x00", "c/2/a_1024", "c/2/a_full", "c/3/a_full", "c/4/a_1024",
+		"delete-c/3/a_1024", "delete-c/4/a_full", "top"}) {
 		t.Errorf("S3 has %q", got)
 	}
 }
@@ -774,4 +777,75 @@ func FuzzKept(f *testing.F) {
 			t.Errorf("%+v beside %v", k, err)
 		}
 	})
+}
+
+// Another server puts while this one changes what is told of an object, or moves it: no bytes
+// get a row that is not theirs.
+func TestBucketGivesNoBytesTheRowOfOthers(t *testing.T) {
+	for _, what := range []string{"an edit", "a move"} {
+		c, m := newClock(), newInMemory(t)
+		one, two := m.open(t, c, "n1"), m.open(t, c, "n2")
+		put(t, one, item("a", "old"))
+		raced := false
+		m.Fault = func(_ http.ResponseWriter, r *http.Request) bool {
+			copying := r.Header.Get("X-Amz-Copy-Source") != ""
+			if raced || !copying && r.Method != "GET" || !strings.HasSuffix(r.URL.Path, keyOf("a")) && !copying {
+				return false
+			}
+			raced = true
+			put(t, two, item("a", "new"))
+			return false
+		}
+		var err error
+		if what == "an edit" {
+			err = edit(one, "a", func(o *Object) { o.MediaType = "text/plain" })
+		} else {
+			err = move(one, rename{"a", "delete-a", c.Now()})
+		}
+		if !raced || !errors.Is(err, ErrUnreachable) {
+			t.Errorf("%s: %v", what, err)
+		}
+		m.Fault = nil
+		if got := read(t, two, "a"); got != "new" {
+			t.Errorf("after %s there is %q", what, got)
+		}
+		if got := m.objects(t); !slices.Equal(got, []string{"a"}) {
+			t.Errorf("after %s S3 has %q", what, got)
+		}
+		one.Close()
+		two.Close()
+	}
+}
+
+func TestBucketSpreadsLinksAndIDs(t *testing.T) {
+	b := &Bucket{opt: BucketOptions{Tier: "p", Bucket: "b", Buckets: 64}}
+	links, ids, uploads := make(map[int]bool), make(map[string]bool), make(map[int]bool)
+	for i := range 200 {
+		name := fmt.Sprintf("group1/M00/%02X/%02X/file", i, i)
+		at, known := b.bucketOf(name)
+		if list, also := b.bucketOf(name[:len("group1/M00/00/00/")]); list != at || !known || !also {
+			t.Errorf("%s is in %d, and a list of its directory in %d", name, at, list)
+		}
+		links[at], ids[b.atID(fmt.Sprint(i)).bucket] = true, true
+		at, _ = b.bucketOf(fmt.Sprintf("c/M00/%d/%d/file", i, i))
+		uploads[at] = true
+	}
+	if len(links) < 50 || len(ids) < 50 || len(uploads) != 1 {
+		t.Errorf("links are in %d buckets of 64, IDs in %d, one container in %d", len(links), len(ids), len(uploads))
+	}
+	if _, known := b.bucketOf("group1/M00/"); known {
+		t.Error("a list of a group is one of a single bucket")
+	}
+}
+
+// What can be put can be moved to the trash.
+func TestBucketHasRoomForTheTrash(t *testing.T) {
+	c, m := newClock(), newInMemory(t)
+	b := m.open(t, c, "n1")
+	defer b.Close()
+	name := strings.Repeat("n", longestName)
+	put(t, b, item(name, "x"))
+	if err := move(b, rename{name, "delete-" + name + ".0123456789abc/", c.Now()}); err != nil {
+		t.Error(err)
+	}
 }

@@ -28,9 +28,10 @@ const (
 )
 
 // AWS takes keys of 1,024 bytes. What is left besides that of a name is for a prefix of up to
-// maxPrefix, the tier, and a time.
+// maxPrefix, the tier, and a time. What is put has maxPutKey: the trash has names that are longer.
 const (
 	maxNameKey = 900
+	maxPutKey  = 850
 	maxPrefix  = 64
 )
 

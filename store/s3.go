@@ -42,6 +42,7 @@ var (
 // meta is what S3 keeps beside the bytes of a key.
 type meta struct {
 	mediaType string
+	tag       string            // of the bytes, as S3 makes it; to be compared with that of a copy alone
 	user      map[string]string // names in lower case, values in ASCII; 2 KB in all
 }
 
@@ -280,7 +281,7 @@ func (s *s3) head(at address) (m meta, err error) {
 }
 
 func metaOf(info minio.ObjectInfo, header http.Header) meta {
-	m := meta{mediaType: info.ContentType, user: make(map[string]string)}
+	m := meta{mediaType: info.ContentType, tag: info.ETag, user: make(map[string]string)}
 	for name := range header {
 		if len(name) > len(userMeta) && http.CanonicalHeaderKey(name[:len(userMeta)]) == userMeta {
 			m.user[strings.ToLower(name[len(userMeta):])] = header.Get(name)
@@ -289,19 +290,22 @@ func metaOf(info minio.ObjectInfo, header http.Header) meta {
 	return m
 }
 
-// copy copies so many bytes of a key, and gives them m in the place of what was beside them.
-func (s *s3) copy(from, to address, size int64, m meta) error {
+// copy copies so many bytes of a key, and gives them m in the place of what was beside them. It
+// returns the tag of what it has copied.
+func (s *s3) copy(from, to address, size int64, m meta) (tag string, err error) {
 	headers := map[string]string{"x-amz-metadata-directive": "REPLACE", "Content-Type": m.mediaType}
 	for name, value := range m.user {
 		headers[userMeta+name] = value
 	}
-	return s.call(size, func(ctx context.Context, c *minio.Core) error {
+	err = s.call(size, func(ctx context.Context, c *minio.Core) error {
 		info, err := c.CopyObject(ctx, from.bucket, from.key, to.bucket, to.key, headers, minio.CopySrcOptions{}, minio.PutObjectOptions{})
 		if err == nil && info.ETag == "" { // the answer begins with 200 before there is a copy, and has an error behind
 			err = errNoCopy
 		}
+		tag = info.ETag
 		return err
 	})
+	return tag, err
 }
 
 // remove removes a key, if it is there.

@@ -89,7 +89,7 @@ func (t *tally) flush(b *Bucket, every time.Duration) error {
 // all returns the sum of what all servers have counted.
 func (t *tally) all(b *Bucket) (map[string]ownerCount, error) {
 	t.mu.Lock()
-	stale := t.others == nil || b.opt.Now().Sub(t.asked).Abs() > tallyEvery
+	stale := t.others == nil || b.opt.Now().Sub(t.asked).Abs() > tallyEvery && b.Ready() == nil
 	if stale {
 		t.asked = b.opt.Now() // one asks
 	}

@@ -4,6 +4,7 @@ package s3test
 
 import (
 	"bytes"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/xml"
@@ -39,6 +40,9 @@ type object struct {
 	header http.Header
 	put    time.Time
 }
+
+// tag is the entity tag, which goes by the bytes alone.
+func (o object) tag() string { return fmt.Sprintf(`"%x"`, md5.Sum(o.data)) }
 
 // New returns a server, and a URL for it, until the test ends.
 func New(t testing.TB) (*Server, string) {
@@ -134,8 +138,9 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, key string, body []
 		fail(w, http.StatusBadRequest, "XAmzContentSHA256Mismatch")
 		return
 	}
-	s.objects[key] = object{body, kept(r.Header), time.Now()}
-	w.Header().Set("ETag", `"e"`)
+	o := object{body, kept(r.Header), time.Now()}
+	s.objects[key] = o
+	w.Header().Set("ETag", o.tag())
 }
 
 // kept is what a put has beside the bytes.
@@ -160,7 +165,7 @@ func (s *Server) copy(w http.ResponseWriter, r *http.Request, key string) {
 		o.header = kept(r.Header)
 	}
 	s.objects[key] = o
-	fmt.Fprint(w, `<CopyObjectResult><ETag>"e"</ETag><LastModified>2026-01-01T00:00:00Z</LastModified></CopyObjectResult>`)
+	fmt.Fprintf(w, `<CopyObjectResult><ETag>%s</ETag><LastModified>2026-01-01T00:00:00Z</LastModified></CopyObjectResult>`, o.tag())
 }
 
 func (s *Server) get(w http.ResponseWriter, r *http.Request, key string) {
@@ -186,7 +191,7 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, key string) {
 	for name, values := range o.header {
 		w.Header()[name] = values
 	}
-	w.Header().Set("ETag", `"e"`)
+	w.Header().Set("ETag", o.tag())
 	http.ServeContent(w, r, "", o.put, bytes.NewReader(o.data))
 }
 
