@@ -1,0 +1,164 @@
+//go:build fire && linux
+
+package command
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestScaleFaults runs three servers over one S3 under load, and kills and halts parts of it: nothing that was acknowledged is
+// lost, no answer has wrong bytes, nothing is readable that is deleted or has expired, and no 15 seconds pass without a success.
+// TINTYPE_SCALE_ENGINE says what S3 is: versitygw, or ceph, where storage daemons die too.
+func TestScaleFaults(t *testing.T) {
+	name := cmp.Or(os.Getenv("TINTYPE_SCALE_ENGINE"), "versitygw")
+	e := startEngine(t, name)
+	useKeys(t)
+	for _, schedule := range []struct {
+		name, engine string // engine: "" is any
+		run          func(*engine, *load)
+		skew         string // of one node's clock
+	}{
+		{"one gateway killed, one halted", "versitygw", (*engine).quickFaults, ""},
+		{"kills", "ceph", (*engine).kills, ""},
+		{"halts", "ceph", (*engine).halts, ""},
+		{"a clock ahead", "", (*engine).noFaults, "10m"},
+		{"a clock behind", "", (*engine).noFaults, "-10m"},
+	} {
+		if schedule.engine != "" && schedule.engine != name {
+			continue
+		}
+		t.Run(schedule.name, func(t *testing.T) {
+			e := e.in(t)
+			l := e.newLoad(t, fmt.Sprint(time.Now().UnixNano()))
+			if schedule.skew != "" {
+				l.nodes[0].env = []string{"TINTYPE_SKEW=" + schedule.skew}
+			}
+			l.startAll()
+			l.run(func() { schedule.run(e, l) })
+			if name == "versitygw" { // where there is no time to wait until no node remembers what is deleted
+				l.replaceAll()
+			}
+			l.verify()
+			l.report()
+		})
+	}
+}
+
+// useKeys puts the keys of the engines into the environment.
+func useKeys(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "tintype")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "a-secret-for-tests")
+}
+
+// newLoad returns clients of a fleet that keeps its pictures under a prefix of its own.
+func (e *engine) newLoad(t *testing.T, prefix string, args ...string) *load {
+	store := strings.Replace(e.url, "?", "/"+prefix+"?", 1)
+	return newLoad(t, newFleet(t, append(args, "--store", store)...))
+}
+
+// noFaults is a load for a while.
+func (e *engine) noFaults(l *load) { l.at(5 * time.Second) }
+
+// quickFaults kills one gateway and halts the other, and kills a node.
+func (e *engine) quickFaults(l *load) {
+	l.at(2 * time.Second)
+	e.signal(syscall.SIGKILL, "gateway.a")
+	l.at(5 * time.Second)
+	e.do("run", "gateway.a")
+	l.killInUpload(l.nodes[1])
+	l.at(7 * time.Second)
+	e.signal(syscall.SIGSTOP, "gateway.b")
+	l.at(9 * time.Second)
+	l.start(l.nodes[1])
+	l.at(13 * time.Second)
+	e.signal(syscall.SIGCONT, "gateway.b")
+	l.at(15 * time.Second)
+}
+
+// kills kills two storage daemons, one after the other, a gateway, and a node.
+func (e *engine) kills(l *load) {
+	l.at(6 * time.Second)
+	e.signal(syscall.SIGKILL, "osd.0", "gateway.a")
+	l.at(12 * time.Second)
+	l.killInUpload(l.nodes[1])
+	l.at(16 * time.Second)
+	e.do("run", "osd.0", "gateway.a")
+	e.settle()
+	e.signal(syscall.SIGKILL, "osd.1")
+	time.Sleep(10 * time.Second)
+	l.start(l.nodes[1])
+	time.Sleep(15 * time.Second)
+}
+
+// halts halts a storage daemon, a gateway and a node, each for 20 seconds.
+func (e *engine) halts(l *load) {
+	const long = 20 * time.Second
+	halt := func(what string, signal func(syscall.Signal)) {
+		signal(syscall.SIGSTOP)
+		time.Sleep(long)
+		signal(syscall.SIGCONT)
+		e.settle()
+		l.t().Logf("T+%.0f: after %s", time.Since(l.began).Seconds(), what)
+	}
+	e.do("run", "osd.1") // which an earlier schedule has killed
+	e.settle()
+	halt("osd.0", func(sig syscall.Signal) { e.signal(sig, "osd.0") })
+	halt("gateway.a", func(sig syscall.Signal) { e.signal(sig, "gateway.a") })
+	halt("a tintype", l.nodes[1].signal)
+	time.Sleep(5 * time.Second)
+}
+
+// settle waits until killing another daemon is fair.
+func (e *engine) settle() {
+	began := time.Now()
+	e.do("settle")
+	e.t.Logf("%s has settled after %v", e.name, time.Since(began).Round(time.Second))
+}
+
+// TestScaleRedis runs three servers with short-lived pictures in a Redis cluster, and kills one of its masters: within 10 seconds
+// every request succeeds again, no answer has wrong bytes, and nothing is readable after its time. How many short-lived pictures
+// are lost is told: what Redis has not yet copied to another node dies with its master.
+func TestScaleRedis(t *testing.T) {
+	e := startEngine(t, "versitygw")
+	r := startEngine(t, "redis")
+	useKeys(t)
+	l := e.newLoad(t, "redis", "--cache", r.url)
+	l.relaxed = true
+	var killed time.Time
+	var mu sync.Mutex // guards last
+	var last time.Time
+	l.failed = func(what string, s *shared) {
+		mu.Lock()
+		defer mu.Unlock()
+		if last = time.Now(); last.Sub(killed) > 10*time.Second {
+			t.Logf("T+%.1f: %s", last.Sub(l.began).Seconds(), what)
+		}
+	}
+	l.startAll()
+	l.run(func() {
+		l.at(4 * time.Second)
+		master := strings.Fields(r.do("masters"))[0]
+		killed = time.Now()
+		r.signal(syscall.SIGKILL, master)
+		l.at(18 * time.Second)
+		r.do("run", master)
+		r.do("settle")
+		l.at(20 * time.Second)
+	})
+	back := last.Sub(killed)
+	l.failed = nil
+	l.replaceAll()
+	l.verify()
+	l.report()
+	t.Logf("the last request failed %v after a master was killed", max(back, 0).Round(time.Second/10))
+	if back > 10*time.Second {
+		t.Error("not back within 10 seconds")
+	}
+}
