@@ -81,6 +81,7 @@ var apiCodes = []struct {
 	{store.ErrFull, 507, "full"},
 	{store.ErrReadOnly, 503, "read_only"},
 	{store.ErrIndex, 503, "internal"},
+	{store.ErrUnreachable, 503, "unreachable"},
 	{errInternal, 500, "internal"},
 }
 

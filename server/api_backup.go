@@ -53,7 +53,7 @@ func (s *Server) postRestore(ctx *fasthttp.RequestCtx) (any, error) {
 	if s.cfg.Data == nil || s.cfg.Restart == nil {
 		return nil, errNoData
 	}
-	if empty, err := s.isEmpty(); err != nil || !empty {
+	if empty, err := s.cfg.Data.Empty(); err != nil || !empty {
 		return nil, errors.Join(err, errNotEmpty)
 	}
 	if !s.restoring.CompareAndSwap(false, true) {

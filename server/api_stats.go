@@ -38,13 +38,6 @@ func (s *Server) getStats(*fasthttp.RequestCtx) (any, error) {
 	h := s.history.series()
 	return append(stats, field{"damaged_blobs", blobs}, field{"damaged_index", index}, field{"memory", heap[0].Value.Uint64()},
 		field{"history", fields{
-			{"interval", int(sweepEvery / time.Second)}, {"requests", h[0]}, {"errors", h[1]}, {"uploads", h[2]}, {"bytes", h[3]},
+			{"interval", int(sampleEvery / time.Second)}, {"requests", h[0]}, {"errors", h[1]}, {"uploads", h[2]}, {"bytes", h[3]},
 		}}), nil
-}
-
-// isEmpty says whether nothing is stored yet.
-func (s *Server) isEmpty() (bool, error) {
-	durable, err1 := s.cfg.Pictures.Stats()
-	cache, err2 := s.cfg.Cache.Stats()
-	return durable.Objects+cache.Objects == 0, errors.Join(err1, err2)
 }

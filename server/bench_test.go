@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"tintype/store"
 )
 
 // BenchmarkUpload uploads a photo over HTTP until it is durable with its thumbnail, each time another one: TINTYPE_PHOTO, or that of
@@ -36,7 +38,7 @@ func BenchmarkGet(b *testing.B) {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			s := newTestServer(b, func(c *Config) { c.CacheSize = 64 << 20 })
 			s.putBlob("a.jpg", strings.Repeat("x", size))
-			if err := s.data.Pictures.Flush(); err != nil {
+			if err := s.data.Pictures.(*store.Disk).Flush(); err != nil {
 				b.Fatal(err)
 			}
 			conn, err := s.dial()

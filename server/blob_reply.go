@@ -68,6 +68,7 @@ var blobCodes = []blobCode{
 	{errRange, 416, "InvalidRange", "The range specified is invalid for the current size of the resource."},
 	{store.ErrReadOnly, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
 	{store.ErrFull, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
+	{store.ErrUnreachable, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
 	{store.ErrIndex, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
 	{errRate, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},
 	{errBusy, 503, "ServerBusy", "The server is currently unable to receive requests. Please retry your request."},

@@ -81,7 +81,7 @@ func TestDamageGetsNoChecksumOfItsOwn(t *testing.T) {
 	s.stage("a", "2", "second ")
 	s.commit("a", "1", "2")
 	s.stage("a", "3", "third")
-	if err := s.data.Pictures.Flush(); err != nil {
+	if err := s.data.Pictures.(*store.Disk).Flush(); err != nil {
 		t.Fatal(err)
 	}
 	files, _ := filepath.Glob(filepath.Join(s.dir, "pictures/blobs/*/*.13"))

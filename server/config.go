@@ -99,6 +99,9 @@ type Config struct {
 	AddressRate, AppRate float64
 	// TrashTTL is how long deleted pictures can be restored; default 30 days.
 	TrashTTL time.Duration
+	// SweepEvery is how often what has expired, and old trash, is looked for and removed; default 10 s. What has expired is not
+	// served meanwhile.
+	SweepEvery time.Duration
 	// SourceIP is the address inside FastDFS-style ids; default 127.0.0.1. It is
 	// IPv4 and does not end in 0, which FastDFS would read as a storage's number.
 	SourceIP netip.Addr
@@ -147,6 +150,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.UploadMemory, 64<<20)
 	setDefault(&c.MaxTokenLife, 400*24*time.Hour)
 	setDefault(&c.TrashTTL, 30*24*time.Hour)
+	setDefault(&c.SweepEvery, sampleEvery)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

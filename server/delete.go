@@ -73,7 +73,10 @@ func (s *Server) toTrash(now store.View, ch *store.Change, names []string) error
 	at, suffix := s.cfg.Now(), ""
 	for _, name := range names {
 		dir, _, _ := cutLast(name, "/")
-		_, err := now.Stat(trashPrefix + name)
+		there, err := now.Stat(trashPrefix + name)
+		if err == nil && isHalfTrashed(now, name, there) {
+			continue
+		}
 		if err == nil || again.MatchString(dir) {
 			suffix = "." + s.folders.next(at)
 		} else if !errors.Is(err, store.ErrNotFound) {
@@ -94,6 +97,14 @@ func (s *Server) toTrash(now store.View, ch *store.Change, names []string) error
 		}})
 	}
 	return nil
+}
+
+// isHalfTrashed says whether what lies in the trash for name is the very same object, as a
+// deletion leaves it that was broken off between S3's copy and its delete: it is to be gone
+// through with.
+func isHalfTrashed(now store.View, name string, trashed store.Object) bool {
+	o, err := now.Stat(name)
+	return err == nil && o.Digest == trashed.Digest && o.Created.Equal(trashed.Created) && o.ID == trashed.ID && o.Owner == trashed.Owner
 }
 
 // fileURLs reads the list of a delete call: {"fileUrls":[...]}, or the query

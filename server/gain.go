@@ -35,6 +35,7 @@ var gainCodes = statuses{
 	{errGroup, 500},
 	{errOutput, 500},
 	{store.ErrIndex, 503},
+	{store.ErrUnreachable, 503},
 	{errBusy, 503},
 	{errRate, 429},
 }

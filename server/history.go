@@ -11,7 +11,7 @@ const historyLength = 360
 // activity counts what the server does.
 type activity struct{ requests, errors, uploads, bytes atomic.Int64 }
 
-// history is activity of the last hour, in samples of sweepEvery.
+// history is activity of the last hour, in samples of sampleEvery.
 type history struct {
 	activity
 	mu      sync.Mutex // guards what follows

@@ -69,7 +69,7 @@ func TestNoAnswerIsOlderThanAChange(t *testing.T) {
 				}
 				now.Store(i)
 				if i%3 == 0 {
-					if err := s.data.Pictures.Flush(); err != nil {
+					if err := s.data.Pictures.(*store.Disk).Flush(); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -98,7 +98,7 @@ func TestOpenFilesOfWhatIsGoneAreClosed(t *testing.T) {
 	for i := range 20 {
 		s.putBlob(fmt.Sprint(i, ".jpg"), strings.Repeat("x", 100+i))
 	}
-	if err := s.data.Pictures.Flush(); err != nil {
+	if err := s.data.Pictures.(*store.Disk).Flush(); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 20 {
@@ -185,7 +185,7 @@ func hotOver100(t *testing.T, files int64) (*testServer, *hot) {
 	}
 	h.fileFrom = 0
 	s.put(manyItems(100)...)
-	if err := s.data.Pictures.Flush(); err != nil {
+	if err := s.data.Pictures.(*store.Disk).Flush(); err != nil {
 		t.Fatal(err)
 	}
 	return s, h
@@ -208,7 +208,7 @@ func TestWhatIsFoundDamagedIsServedUnderNoName(t *testing.T) {
 	text := strings.Repeat("y", 1000)
 	s.putBlob("a.jpg", text)
 	s.putBlob("b.jpg", text)
-	if err := s.data.Pictures.Flush(); err != nil {
+	if err := s.data.Pictures.(*store.Disk).Flush(); err != nil {
 		t.Fatal(err)
 	}
 	s.read("b.jpg")
@@ -299,7 +299,7 @@ func TestAFileThatIsCut(t *testing.T) {
 		readBy = "memory"
 		text := strings.Repeat("y", 1_000_000)
 		s.putBlob("a.jpg", text)
-		if err := s.data.Pictures.Flush(); err != nil {
+		if err := s.data.Pictures.(*store.Disk).Flush(); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {

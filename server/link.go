@@ -30,6 +30,7 @@ var linkCodes = statuses{
 	{errRange, 416},
 	{errRate, 429},
 	{store.ErrIndex, 503},
+	{store.ErrUnreachable, 503},
 }
 
 // statuses are the answers of an API that has no codes of its own.

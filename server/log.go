@@ -165,7 +165,7 @@ func (s *Server) healthz(ctx *fasthttp.RequestCtx) {
 }
 
 // readyz says whether uploads are taken: not before Serve, nor while draining,
-// nor after a store has gone read-only.
+// nor while a store is read-only or does not answer.
 func (s *Server) readyz(ctx *fasthttp.RequestCtx) {
 	ctx.SetContentType("text/plain; charset=utf-8")
 	if err := s.notReady(); err != nil {
@@ -181,8 +181,14 @@ func (s *Server) notReady() error {
 	switch {
 	case !s.ready.Load():
 		return errors.New("draining")
-	case errors.Join(s.cfg.Pictures.Ready(), s.cfg.Cache.Ready()) != nil:
-		return errors.New("read-only")
 	}
-	return nil
+	switch err := errors.Join(s.cfg.Pictures.Ready(), s.cfg.Cache.Ready()); {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrUnreachable), errors.Is(err, store.ErrRefused):
+		return errors.New("the storage behind this server does not answer")
+	case errors.Is(err, store.ErrClock):
+		return store.ErrClock
+	}
+	return errors.New("read-only")
 }

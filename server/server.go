@@ -32,9 +32,8 @@ const (
 	decodeWait    = 10 * time.Second // for a free decoder, and for its memory
 )
 
-// sweepEvery is how often expired pictures and old trash are removed. What has
-// expired is not served meanwhile.
-const sweepEvery = 10 * time.Second
+// sampleEvery is how often the server looks at what it did.
+const sampleEvery = 10 * time.Second
 
 var (
 	errPanic = errors.New("panic")
@@ -180,9 +179,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // sweep removes from both tiers what nobody can see any more.
 func (s *Server) sweep() {
-	tick := time.NewTicker(sweepEvery)
+	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
-	for {
+	for swept := s.cfg.Now(); ; {
 		select {
 		case <-s.stopped.Done():
 			return
@@ -191,6 +190,10 @@ func (s *Server) sweep() {
 		now := s.cfg.Now()
 		s.history.sample()
 		s.hot.prune(now)
+		if now.Sub(swept) < s.cfg.SweepEvery-sampleEvery/2 { // which ticks are not exact
+			continue
+		}
+		swept = now
 		_, err1 := s.cfg.Cache.Sweep(time.Time{})
 		_, err2 := s.cfg.Pictures.Sweep(now.Add(-s.cfg.TrashTTL))
 		if err := errors.Join(err1, err2); err != nil {

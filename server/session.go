@@ -198,11 +198,15 @@ type session struct {
 	MaxUpload  int64     `json:"max_upload"`
 	TrashTTL   int64     `json:"trash_ttl"` // seconds
 	LinkTokens bool      `json:"link_tokens"`
-	Empty      bool      `json:"empty"`
+	Empty      bool      `json:"empty"` // and may be filled by a backup
 }
 
 func (s *Server) getSession(ctx *fasthttp.RequestCtx) (any, error) {
-	empty, err := s.isEmpty()
+	var empty bool
+	var err error
+	if s.cfg.Data != nil {
+		empty, err = s.cfg.Data.Empty()
+	}
 	return session{
 		ctx.UserValue(expiryKey).(time.Time).UTC(), s.cfg.Version, s.cfg.PublicURL, s.cfg.Account, s.cfg.Thumbs, s.cfg.MaxUpload, int64(s.cfg.TrashTTL / time.Second),
 		s.cfg.Secrets().TokenSecret != "", empty,

@@ -43,8 +43,13 @@ type BackedUp struct {
 	Damaged int64 `json:"damaged"`
 }
 
-func (d *Data) tiers(b *BackedUp) []backupTier {
-	return []backupTier{{"pictures", d.Pictures, &b.Pictures}, {"cache", d.Cache, &b.Cache}}
+func (d *Data) tiers(b *BackedUp) ([]backupTier, error) {
+	pictures, ok1 := d.Pictures.(*Disk)
+	cache, ok2 := d.Cache.(*Disk)
+	if !ok1 || !ok2 {
+		return nil, ErrElsewhere
+	}
+	return []backupTier{{"pictures", pictures, &b.Pictures}, {"cache", cache, &b.Cache}}, nil
 }
 
 type backupTier struct {
@@ -55,8 +60,12 @@ type backupTier struct {
 
 // Backup writes everything that is stored at one moment after it was called: all that
 // was acknowledged before. Uploads and deletions go on meanwhile, and what is deleted
-// keeps its file until the end. done and total count bytes.
+// keeps its file until the end. done and total count bytes. ErrElsewhere.
 func (d *Data) Backup(w io.Writer, progress Progress) (b BackedUp, err error) {
+	tiers, err := d.tiers(&b)
+	if err != nil {
+		return b, err
+	}
 	out := tar.NewWriter(w)
 	put := func(name string, v any) error {
 		data, ok := v.([]byte)
@@ -75,12 +84,12 @@ func (d *Data) Backup(w io.Writer, progress Progress) (b BackedUp, err error) {
 		return b, err
 	}
 	done, total := int64(0), int64(0)
-	for _, t := range d.tiers(&b) {
+	for _, t := range tiers {
 		if s, err := t.disk.Stats(); err == nil {
 			total += s.BlobBytes
 		}
 	}
-	for _, t := range d.tiers(&b) {
+	for _, t := range tiers {
 		damaged, err := t.disk.backup(out, t.name, t.n, func(n int64) {
 			done += n
 			progress(done, max(total, done))

@@ -54,7 +54,7 @@ func TestABackupIsRestoredWhole(t *testing.T) {
 	}
 	got := openData(t, dir)
 	defer got.Close()
-	for _, tier := range [][2]*Disk{{d.Pictures, got.Pictures}, {d.Cache, got.Cache}} {
+	for _, tier := range [][2]*Disk{{d.Pictures.(*Disk), got.Pictures.(*Disk)}, {d.Cache.(*Disk), got.Cache.(*Disk)}} {
 		want, have := everything(t, tier[0]), everything(t, tier[1])
 		if len(want) != len(have) {
 			t.Errorf("%d objects, want %d", len(have), len(want))
@@ -187,10 +187,10 @@ func TestABackupUnderLoadHoldsWhatWasAcknowledged(t *testing.T) {
 	if lost > 0 {
 		t.Errorf("%d of %d lost", lost, len(want))
 	}
-	if err := d.Pictures.Flush(); err != nil {
+	if err := d.Pictures.(*Disk).Flush(); err != nil {
 		t.Error(err)
 	}
-	if n, err := d.Pictures.unnamed(false, noProgress); err != nil || n != 0 {
+	if n, err := d.Pictures.(*Disk).unnamed(false, noProgress); err != nil || n != 0 {
 		t.Errorf("%d files without a name after the backup, %v", n, err)
 	}
 }

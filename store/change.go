@@ -106,22 +106,28 @@ func (c *change) stage(d Digest, b *body) {
 	c.bodies = append(c.bodies, b)
 }
 
-func (c *change) edit(e Edit) error {
-	old, err := c.Stat(e.Name)
-	if err != nil {
-		return err
-	}
+// of returns what an edit makes of an object.
+func (e Edit) of(old Object) (Object, error) {
 	o := old
 	o.Attributes = maps.Clone(old.Attributes)
 	if err := e.Do(&o); err != nil {
-		return err
+		return Object{}, err
 	}
 	o.Digest, o.CRC, o.Size = old.Digest, old.CRC, old.Size
 	roundTimes(&o)
 	if !o.Modified.Equal(old.Modified) && !o.Modified.After(old.LastModified()) {
 		o.Modified = old.LastModified().Add(time.Microsecond)
 	}
-	if err := checkFields(o); err != nil {
+	return o, checkFields(o)
+}
+
+func (c *change) edit(e Edit) error {
+	old, err := c.Stat(e.Name)
+	if err != nil {
+		return err
+	}
+	o, err := e.of(old)
+	if err != nil {
 		return err
 	}
 	// first the new name, so that the bytes are never without one

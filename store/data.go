@@ -12,11 +12,16 @@ import (
 type Data struct {
 	Dir      string // all of it
 	Registry *Registry
-	Pictures *Disk // durable tier
-	Cache    *Disk // time-limited tier, relaxed
+	Pictures Tier // durable tier
+	Cache    Tier // time-limited tier, relaxed
 	Audit    *AuditLog
-	Temp     string // directory for what does not outlive the process, empty at the start
+	Temp     string    // directory for what does not outlive the process, empty at the start
+	node     *identity // nil: the durable tier has the lock
 }
+
+// ErrElsewhere is returned by what works on files of the data directory, where pictures are
+// kept elsewhere.
+var ErrElsewhere = errors.New("pictures are not kept in the data directory")
 
 // OpenData opens dir and makes it, with mode 0700, where it is missing. opt is
 // for both tiers. What RestoreBeside has left there whole takes the place of what was there first,
@@ -34,30 +39,70 @@ func OpenData(dir string, opt Options) (*Data, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	var err error
 	// first: its lock covers the whole directory
-	if d.Pictures, err = OpenDisk(filepath.Join(dir, "pictures"), opt); err != nil {
+	pictures, err := OpenDisk(filepath.Join(dir, "pictures"), opt)
+	if err != nil {
 		return nil, err
 	}
 	if err := re.clear(); err != nil {
 		opt.Log.Warn("cannot remove what a restore has left", "dir", dir, "err", err)
 	}
-	// on a full disk it may be missing, which must not keep anybody from reading and deleting
-	if err := errors.Join(os.RemoveAll(d.Temp), os.Mkdir(d.Temp, 0o700)); err != nil && !noSpace(err) {
-		return nil, errors.Join(fmt.Errorf("store: %w", err), d.Pictures.Close())
+	if err := d.clearTemp(); err != nil {
+		return nil, errors.Join(err, pictures.Close())
 	}
 	opt.Relaxed = true
-	if d.Cache, err = OpenDisk(filepath.Join(dir, "cache"), opt); err != nil {
-		return nil, errors.Join(err, d.Pictures.Close())
+	cache, err := OpenDisk(filepath.Join(dir, "cache"), opt)
+	if err != nil {
+		return nil, errors.Join(err, pictures.Close())
 	}
-	if d.Registry, err = OpenRegistry(dir); err == nil {
-		d.Audit, err = OpenAuditLog(dir, AuditOptions{Log: opt.Log})
+	d.Pictures, d.Cache = pictures, cache
+	return &d, d.openRest(opt)
+}
+
+// OpenShared opens dir, and makes it, with mode 0700, where it is missing, for a server whose
+// tiers are elsewhere and shared with others: open is told the server's own name and a
+// directory for what does not outlive the process. ErrLocked: another process has dir.
+func OpenShared(dir string, opt Options, open func(node, temp string) (pictures, cache Tier, err error)) (*Data, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	d := Data{Dir: dir, Temp: filepath.Join(dir, "tmp")}
+	opt = opt.withDefaults()
+	var err error
+	if d.node, err = openIdentity(dir); err != nil {
+		return nil, err
+	}
+	if err = d.clearTemp(); err == nil {
+		d.Pictures, d.Cache, err = open(d.node.name, d.Temp)
 	}
 	if err != nil {
-		return nil, errors.Join(err, d.Close())
+		return nil, errors.Join(err, d.node.Close())
 	}
-	return &d, nil
+	return &d, d.openRest(opt)
 }
+
+// clearTemp makes Temp, with nothing in it. On a full disk it may be missing, which must not
+// keep anybody from reading and deleting.
+func (d *Data) clearTemp() error {
+	if err := errors.Join(os.RemoveAll(d.Temp), os.Mkdir(d.Temp, 0o700)); err != nil && !noSpace(err) {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+// openRest opens what is beside the tiers, or closes these.
+func (d *Data) openRest(opt Options) (err error) {
+	if d.Registry, err = OpenRegistry(d.Dir); err == nil {
+		d.Audit, err = OpenAuditLog(d.Dir, AuditOptions{Log: opt.Log})
+	}
+	if err != nil {
+		err = errors.Join(err, d.Close())
+	}
+	return err
+}
+
+// Shared says whether the tiers are elsewhere, and shared with other servers.
+func (d *Data) Shared() bool { return d.node != nil }
 
 // RebuildData makes the indexes of both tiers anew; see Rebuild.
 func RebuildData(dir string) (pictures, cache Stats, err error) {
@@ -74,9 +119,13 @@ func RebuildData(dir string) (pictures, cache Stats, err error) {
 }
 
 // Space returns how many bytes the file system below the durable tier has, and how many
-// of them can still be written.
+// of them can still be written. ErrElsewhere.
 func (d *Data) Space() (free, total int64, err error) {
-	t, f, _, err := room(d.Pictures.fs.(*osFiles).dir)
+	disk, ok := d.Pictures.(*Disk)
+	if !ok {
+		return 0, 0, ErrElsewhere
+	}
+	t, f, _, err := room(disk.fs.(*osFiles).dir)
 	if err != nil {
 		return 0, 0, fmt.Errorf("store: free space: %w", err)
 	}
@@ -86,24 +135,28 @@ func (d *Data) Space() (free, total int64, err error) {
 // Empty says whether there is no object in either tier, nor in their trash; those that
 // have expired do not count.
 func (d *Data) Empty() (bool, error) {
-	for _, tier := range [...]*Disk{d.Pictures, d.Cache} {
-		if empty, err := tier.empty(); err != nil || !empty {
+	for _, tier := range [...]Store{d.Pictures, d.Cache} {
+		if empty, err := isEmpty(tier); err != nil || !empty {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-func (d *Disk) empty() (bool, error) {
-	objs, err := d.List("", "", "", 1)
+func isEmpty(s Store) (bool, error) {
+	objs, err := s.List("", "", "", 1)
 	return len(objs) == 0, err
 }
 
-// Close closes everything, last the tier that has the lock.
+// Close closes everything, last what has the lock.
 func (d *Data) Close() error {
 	var err error
 	if d.Audit != nil {
 		err = d.Audit.Close()
 	}
-	return errors.Join(err, d.Cache.Close(), d.Pictures.Close())
+	err = errors.Join(err, d.Cache.Close(), d.Pictures.Close())
+	if d.node != nil {
+		err = errors.Join(err, d.node.Close())
+	}
+	return err
 }

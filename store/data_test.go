@@ -15,7 +15,7 @@ func TestSpaceIsThatOfTheDisk(t *testing.T) {
 	if err != nil || free <= 0 || total < free || total < 1<<20 {
 		t.Errorf("Space = %d, %d, %v", free, total, err)
 	}
-	if bytes, _, err := d.Pictures.fs.Room(); err != nil || max(free, int64(bytes))-min(free, int64(bytes)) > total/4 {
+	if bytes, _, err := d.Pictures.(*Disk).fs.Room(); err != nil || max(free, int64(bytes))-min(free, int64(bytes)) > total/4 {
 		t.Errorf("%d bytes are free, and Room says %d, %v", free, bytes, err)
 	}
 }

@@ -47,11 +47,11 @@ type Disk struct {
 	later     *unsynced // staged files of a relaxed Disk
 	committer *committer
 	reserve   uint64 // bytes
+	intake
 
 	state atomic.Pointer[state] // stored by the committer alone
 
 	queue   chan *request
-	large   chan struct{}   // of bodies that are in large buffers
 	flushes chan chan error // who waits for a checkpoint
 	stop    chan struct{}   // closed by Close, to end the committer
 	ended   chan struct{}   // closed when it has
@@ -144,7 +144,7 @@ func newDisk(dir string, files fileSystem, base index, opt Options) *Disk {
 		later:   &unsynced{fs: files},
 		reserve: reserveOf(files),
 		queue:   make(chan *request, maxGroup),
-		large:   make(chan struct{}, maxLarge),
+		intake:  newIntake(),
 		flushes: make(chan chan error),
 		stop:    make(chan struct{}), ended: make(chan struct{}),
 		done:     make(chan checkpointed, 1),

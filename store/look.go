@@ -66,12 +66,22 @@ func (l look) List(prefix, from, delimiter string, limit int) (objs []Object, er
 // seekBehind moves cur to the first key that does not begin with prefix and sorts
 // behind those that do.
 func seekBehind(cur cursor, prefix string) (row, bool, error) {
-	next := bytes.TrimRight([]byte(prefix), "\xff")
-	if len(next) == 0 {
+	next := behind(prefix)
+	if next == "" {
 		return row{}, false, nil
 	}
+	return cur.seek(next)
+}
+
+// behind returns the first name that sorts behind all that begin with prefix; "" if there is
+// none.
+func behind(prefix string) string {
+	next := bytes.TrimRight([]byte(prefix), "\xff")
+	if len(next) == 0 {
+		return ""
+	}
 	next[len(next)-1]++
-	return cur.seek(string(next))
+	return string(next)
 }
 
 // byID returns the name under an id.

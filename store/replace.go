@@ -104,7 +104,7 @@ func (re *replacement) begin() (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, d.Close()) }()
-		empty, err := d.empty()
+		empty, err := isEmpty(d)
 		if err != nil {
 			return err
 		}

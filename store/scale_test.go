@@ -24,7 +24,7 @@ func TestGenerate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := data.Pictures
+	d := data.Pictures.(*Disk)
 	const batch = 2000
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	for from := 0; from < n; from += batch {

@@ -42,10 +42,17 @@ var (
 	largeBuffers = sync.Pool{New: func() any { b := make([]byte, 0, maxInMemory+1); return &b }}
 )
 
+// intake has the memory of bodies on their way in.
+type intake struct {
+	large chan struct{} // of bodies that are in large buffers
+}
+
+func newIntake() intake { return intake{make(chan struct{}, maxLarge)} }
+
 // enlarge moves a body to a large buffer, if there may be one more.
-func (d *Disk) enlarge(b *body) bool {
+func (t intake) enlarge(b *body) bool {
 	select {
-	case d.large <- struct{}{}:
+	case t.large <- struct{}{}:
 	default:
 		return false
 	}
@@ -56,12 +63,12 @@ func (d *Disk) enlarge(b *body) bool {
 	return true
 }
 
-func (d *Disk) releaseBuffer(b *body) {
+func (t intake) releaseBuffer(b *body) {
 	if cap(*b.data) <= smallBody {
 		smallBuffers.Put(b.data)
 	} else {
 		largeBuffers.Put(b.data)
-		<-d.large
+		<-t.large
 	}
 	b.data = nil
 }
@@ -186,11 +193,11 @@ func (in *incoming) add(p []byte) {
 }
 
 // readInto reads as much as is held in memory and says whether that is all.
-func (d *Disk) readInto(b *body, in *incoming, r io.Reader) (whole bool, err error) {
+func (t intake) readInto(b *body, in *incoming, r io.Reader) (whole bool, err error) {
 	*b.data = (*b.data)[:0]
 	for {
 		p := *b.data
-		if len(p) == cap(p) && (cap(p) > smallBody || !d.enlarge(b)) {
+		if len(p) == cap(p) && (cap(p) > smallBody || !t.enlarge(b)) {
 			break
 		}
 		p = *b.data
@@ -206,4 +213,10 @@ func (d *Disk) readInto(b *body, in *incoming, r io.Reader) (whole bool, err err
 	}
 	in.add(*b.data)
 	return whole, nil
+}
+
+// Write implements io.Writer.
+func (in *incoming) Write(p []byte) (int, error) {
+	in.add(p)
+	return len(p), nil
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // dataFlags are the settings of commands that use the data directory.
-var dataFlags = []string{"data"}
+var dataFlags = []string{"data", "store"}
 
 func (p *program) appCommand() *cobra.Command {
 	app := &cobra.Command{Use: "app", Short: "Add, list, rotate and remove applications"}

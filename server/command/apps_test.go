@@ -14,7 +14,7 @@ func TestAGivenApplicationIsNeitherAddedNorChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newApps(r, []store.App{{Key: "given", Secret: "secret"}})
+	a := newApps(r, []store.App{{Key: "given", Secret: "secret"}}, false)
 	for _, key := range []string{"given", "Given"} {
 		if _, err := a.AddApp(key, "", time.Now()); !errors.Is(err, store.ErrAppExists) {
 			t.Errorf("add %s: %v", key, err)

@@ -73,6 +73,9 @@ func (p *program) restoreCommand() *cobra.Command {
 			if err := p.set.load(); err != nil {
 				return err
 			}
+			if all, err := p.set.shared(); err != nil || all != nil {
+				return errors.Join(err, fmt.Errorf("%w: restore into a directory, and bring it to S3 by tintype copy", store.ErrElsewhere))
+			}
 			in := io.Reader(os.Stdin)
 			if args[0] != "-" {
 				f, err := os.Open(args[0])
@@ -119,7 +122,7 @@ func (p *program) scrub(l *live, repair, asJSON bool) error {
 	bad := false
 	for _, tier := range tiersOf(l) {
 		show, done := p.progress("scrub "+tier.name, inBytes)
-		s, err := tier.disk.Scrub(repair, show)
+		s, err := tier.Scrub(repair, show)
 		done()
 		if err != nil {
 			return fmt.Errorf("scrub of %s: %w", tier.name, err)
@@ -160,7 +163,7 @@ func (p *program) printScrubbed(tier string, s store.Scrubbed) {
 
 type tierOf struct {
 	name string
-	disk *store.Disk
+	store.Tier
 }
 
 func tiersOf(l *live) []tierOf {
@@ -189,7 +192,7 @@ func (p *program) gc(l *live, trashedBefore time.Time) error {
 	unnamed := int64(0)
 	for _, tier := range tiersOf(l) {
 		show, done := p.progress("gc "+tier.name, func(n int64) string { return fmt.Sprintf("%d directories", n) })
-		freed, n, err := tier.disk.Collect(trashedBefore, show)
+		freed, n, err := tier.Collect(trashedBefore, show)
 		done()
 		if err != nil {
 			return fmt.Errorf("gc of %s: %w", tier.name, err)

@@ -53,11 +53,16 @@ func (l *live) adminToken(expiry time.Time) string {
 	return sign.AdminToken(l.secrets.Load().AdminKeys[0], expiry)
 }
 
+// sharedSweepEvery is how often one of many servers looks for what has expired: each look is
+// two lists in S3.
+const sharedSweepEvery = time.Minute
+
 // apps are the applications of the registry and those given by --app, which win. Others
 // may be given at any time.
 type apps struct {
 	*store.Registry
-	now atomic.Pointer[[]store.App]
+	fixed bool // all are: the registry is one server's, and others know nothing of it
+	now   atomic.Pointer[[]store.App]
 }
 
 func (a *apps) given() []store.App { return *a.now.Load() }
@@ -83,8 +88,8 @@ func (s *settings) givenApps() ([]store.App, error) {
 	return given, nil
 }
 
-func newApps(r *store.Registry, given []store.App) *apps {
-	a := &apps{Registry: r}
+func newApps(r *store.Registry, given []store.App, fixed bool) *apps {
+	a := &apps{Registry: r, fixed: fixed}
 	a.now.Store(&given)
 	return a
 }
@@ -98,6 +103,9 @@ func (a *apps) App(key string) (store.App, error) {
 			return app, nil
 		}
 	}
+	if a.fixed {
+		return store.App{}, store.ErrApp
+	}
 	return a.Registry.App(key)
 }
 
@@ -105,6 +113,9 @@ func (a *apps) App(key string) (store.App, error) {
 func (a *apps) Apps() []store.App {
 	given := a.given()
 	all := slices.Clone(given)
+	if a.fixed {
+		return all
+	}
 	for _, app := range a.Registry.Apps() {
 		if !slices.ContainsFunc(given, func(o store.App) bool { return strings.EqualFold(o.Key, app.Key) }) {
 			all = append(all, app)
@@ -115,7 +126,7 @@ func (a *apps) Apps() []store.App {
 
 // changeable returns server.ErrFixedApp for an application that was given.
 func (a *apps) changeable(key string) error {
-	if slices.ContainsFunc(a.given(), func(o store.App) bool { return o.Key == key }) {
+	if a.fixed || slices.ContainsFunc(a.given(), func(o store.App) bool { return o.Key == key }) {
 		return fmt.Errorf("%w: %q", server.ErrFixedApp, key)
 	}
 	return nil
@@ -124,6 +135,9 @@ func (a *apps) changeable(key string) error {
 // AddApp implements server.Apps. Of two whose keys differ in the case of letters, one would
 // be hidden by the other.
 func (a *apps) AddApp(key, secret string, now time.Time) (store.App, error) {
+	if a.fixed {
+		return store.App{}, a.changeable(key)
+	}
 	for _, have := range a.given() {
 		if strings.EqualFold(have.Key, key) {
 			return store.App{}, fmt.Errorf("%w: %q", store.ErrAppExists, have.Key)
@@ -181,10 +195,11 @@ func (p *program) withData(cmd *cobra.Command, f func(*live) error) error {
 // withOwnData runs f on the data directory, opened here. Where there is none, it is only
 // made if it may be new.
 func (p *program) withOwnData(mayBeNew bool, f func(*live) error) error {
-	if _, err := os.Stat(p.set.data); err != nil && !mayBeNew {
+	_, err := os.Stat(p.set.data)
+	if all, _ := p.set.shared(); err != nil && !mayBeNew && all == nil {
 		return fmt.Errorf("no data in %s; give --data", p.set.data)
 	}
-	data, err := store.OpenData(p.set.data, store.Options{Log: p.set.logger(p.stderr)})
+	data, err := p.set.openData(p.set.logger(p.stderr))
 	if errors.Is(err, store.ErrLocked) {
 		return fmt.Errorf("%s is in use by a process that does not answer at admin.sock", p.set.data)
 	}
@@ -212,10 +227,15 @@ func (p *program) liveData(data *store.Data) (*live, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &live{data: data, apps: newApps(data.Registry, given), set: p.set}
+	l := &live{data: data, apps: newApps(data.Registry, given, data.Shared()), set: p.set}
 	l.secrets.Store(secrets)
 	cfg.Apps, cfg.Secrets, cfg.Pictures, cfg.Cache = l.apps, l.secrets.Load, data.Pictures, data.Cache
-	cfg.Data, cfg.Audit, cfg.TempDir, cfg.Now = data, data.Audit, data.Temp, time.Now
+	cfg.Audit, cfg.TempDir, cfg.Now = data.Audit, data.Temp, now
+	if data.Shared() {
+		cfg.SweepEvery = sharedSweepEvery
+	} else {
+		cfg.Data = data
+	}
 	l.cfg = cfg
 	return l, nil
 }

@@ -123,7 +123,7 @@ func (d *doctor) store() []finding {
 	if owner, other := anothers(keys); other { // files made here would be of no use to it
 		return []finding{warn("store", "run doctor as that user: sudo -u \\#"+owner+" tintype doctor", "%s belongs to user %s and is not opened", d.set.data, owner)}
 	}
-	data, err := store.OpenData(d.set.data, store.Options{Log: d.set.logger(io.Discard)})
+	data, err := d.set.openData(d.set.logger(io.Discard))
 	switch {
 	case errors.Is(err, store.ErrLocked):
 		return []finding{fail("store", "fuser -v "+shellQuote(filepath.Join(d.set.data, "pictures", "meta.db"))+" tells which", "a process has %s open that does not answer at admin.sock", d.set.data)}
@@ -141,10 +141,10 @@ func (d *doctor) store() []finding {
 // tiers looks at both tiers.
 func (d *doctor) tiers() (all []finding) {
 	for _, tier := range tiersOf(d.live) {
-		n, err := tier.disk.Stats()
-		blobs, index := tier.disk.Damage()
+		n, err := tier.Stats()
+		blobs, index := tier.Damage()
 		quarantined := countFiles(filepath.Join(d.set.data, tier.name, "quarantine"))
-		switch ready := tier.disk.Ready(); {
+		switch ready := tier.Ready(); {
 		case err != nil:
 			all = append(all, fail("store", "stop the server and run: tintype rebuild", "%s: the index cannot tell what is stored: %v", tier.name, err))
 		case errors.Is(ready, store.ErrFull):

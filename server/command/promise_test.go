@@ -131,7 +131,7 @@ func (k *killer) leftOvers() (bad int) {
 		k.log("open: %v", err)
 		return bad + 1
 	}
-	for i, tier := range []*store.Disk{data.Pictures, data.Cache} {
+	for i, tier := range []store.Tier{data.Pictures, data.Cache} {
 		n, err := tier.Stats()
 		// blobs of the cache may stay in its journal
 		if more := int64(len(files[i])) - n.Blobs; err != nil || more > 0 || more < 0 && tier == data.Pictures {

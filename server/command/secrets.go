@@ -67,10 +67,12 @@ func secretLines(text string, list bool) []string {
 }
 
 // secrets returns those of the settings, and those of the registry: the admin key, and the
-// account key where the settings have none. nil: there is no registry.
+// account key where the settings have none. nil: there is no registry. Servers that share
+// their tiers have admin keys made of account keys.
 func (s *settings) secrets(r *store.Registry) (*server.Secrets, error) {
 	all := &server.Secrets{TokenSecret: s.tokenSecret}
-	if r != nil {
+	shared := strings.Contains(s.store, "://")
+	if r != nil && !shared {
 		all.AdminKeys = append(all.AdminKeys, r.AdminKey())
 		if s.accountKey == "" {
 			all.AccountKeys = append(all.AccountKeys, r.AccountKey())
@@ -87,6 +89,9 @@ func (s *settings) secrets(r *store.Registry) (*server.Secrets, error) {
 			return nil, usagef("--%s is not base64", k.flag)
 		}
 		all.AccountKeys = append(all.AccountKeys, key)
+		if shared {
+			all.AdminKeys = append(all.AdminKeys, adminKeyOf(key))
+		}
 	}
 	return all, nil
 }

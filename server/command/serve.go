@@ -136,7 +136,7 @@ func (p *program) prepare() (*serving, error) {
 
 // openLive opens the data directory for a server.
 func (p *program) openLive(log *slog.Logger) (*live, error) {
-	data, err := store.OpenData(p.set.data, store.Options{Log: log})
+	data, err := p.set.openData(log)
 	if errors.Is(err, store.ErrLocked) {
 		return nil, fmt.Errorf("%s is in use by another tintype; stop it, or give this one a --data of its own", p.set.data)
 	}
@@ -202,7 +202,7 @@ func (p *program) serveData(ctx context.Context, restoreSignals func(), s *servi
 	} else {
 		defer admin.Close()
 	}
-	welcome := fmt.Sprintf("tintype %s listens on %s, data in %s\n", version(), l.cfg.PublicURL, p.set.data)
+	welcome := fmt.Sprintf("tintype %s listens on %s, %s\n", version(), l.cfg.PublicURL, p.set.place())
 	if l.data.Registry.Fresh() && len(l.apps.given()) == 0 {
 		more, err := p.firstStart(l)
 		if err != nil {

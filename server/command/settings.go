@@ -24,6 +24,7 @@ import (
 type settings struct {
 	config             string
 	data               string
+	store              string
 	listen             string
 	publicURL          string
 	tlsCert, tlsKey    string
@@ -45,6 +46,7 @@ type settings struct {
 	uploadMemory       size
 	thumbs             []int
 	cacheSize          size
+	cache              string
 	cors               []string
 	maxTokenLife       duration
 	trashTTL           duration
@@ -67,6 +69,7 @@ func newSettings() *settings {
 	f.SortFlags = false
 	f.StringVar(&s.config, "config", "", "TOML `FILE` with these flags as keys")
 	f.StringVar(&s.data, "data", "./tintype-data", "`DIR` for everything that is kept")
+	f.StringVar(&s.store, "store", "", "`DIR` of pictures, or s3://bucket/prefix?endpoint=URL,URL for many servers (default: that of --data)")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "`ADDR` for APIs, pictures, console and health")
 	f.StringVar(&s.publicURL, "public-url", "", "`URL` that handed-out URLs begin with (default http://ADDR, or https://)")
 	f.StringVar(&s.tlsCert, "tls-cert", "", "PEM `FILE` with the certificate to speak TLS with; read again when it changes")
@@ -97,6 +100,7 @@ func newSettings() *settings {
 	f.IntSliceVar(&s.thumbs, "thumb", []int{1024}, "long side in `PIXELS` of the pictures made at upload; repeatable")
 	s.cacheSize = 256 << 20
 	f.Var(&s.cacheSize, "cache-size", "memory for hot and short-lived pictures")
+	f.StringVar(&s.cache, "cache", "", "`SIZE`, as --cache-size, or redis://host:port,host:port for short-lived pictures, with --store s3://")
 	f.StringArrayVar(&s.cors, "cors", []string{"*"}, "browser `ORIGIN` allowed at uploads and pictures, or none; repeatable")
 	s.maxTokenLife = duration(400 * day)
 	f.Var(&s.maxTokenLife, "max-token-life", "longest life of a SAS token that /sastoken issues")
@@ -146,10 +150,12 @@ func (s *settings) load() error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if s.config == "" {
-		return nil
+	if s.config != "" {
+		if err := s.loadFile(given); err != nil {
+			return err
+		}
 	}
-	return s.loadFile(given)
+	return s.settleStorage()
 }
 
 func (s *settings) loadFile(given map[string]bool) error {

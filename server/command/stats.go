@@ -61,6 +61,9 @@ func (p *program) rebuildCommand() *cobra.Command {
 			if code, err := p.forward(); err == nil {
 				return exitError(code) // the server says no
 			}
+			if all, err := p.set.shared(); err != nil || all != nil {
+				return errors.Join(err, fmt.Errorf("%w: S3 has no index", store.ErrElsewhere))
+			}
 			pictures, cache, err := store.RebuildData(p.set.data)
 			if err != nil {
 				return err

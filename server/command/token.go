@@ -83,7 +83,7 @@ func (p *program) keys(cmd *cobra.Command) (server.Keys, error) {
 		}
 	}
 	apps, err := p.set.givenApps()
-	k.Apps = newApps(registry, apps)
+	k.Apps = newApps(registry, apps, strings.Contains(p.set.store, "://"))
 	return k, err
 }
 

@@ -1,0 +1,236 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Apply implements Store. See bucket_doc.go for what holds between servers.
+func (b *Bucket) Apply(ch Change) ([]Object, error) {
+	objs := make([]Object, len(ch.Put))
+	bodies := make([]*bodyAt, 0, len(ch.Put))
+	defer func() {
+		for _, s := range bodies {
+			b.discard(s)
+		}
+	}()
+	for i, item := range ch.Put {
+		objs[i] = item.Object
+		s, err := b.stage(&objs[i], item)
+		if err != nil {
+			return nil, err
+		}
+		bodies = append(bodies, s)
+	}
+	for held := changed(ch, objs); ; {
+		more, err := b.holding(held, ch, objs, bodies)
+		if err != nil || len(more) == 0 {
+			if err != nil {
+				objs = nil
+			}
+			return objs, err
+		}
+		held = append(held, more...)
+	}
+}
+
+// changed returns the names that ch is known to change.
+func changed(ch Change, objs []Object) []string {
+	all := slices.Clone(ch.Delete)
+	for _, e := range ch.Edit {
+		all = append(all, e.Name)
+	}
+	for _, o := range objs {
+		all = append(all, o.Name)
+	}
+	return all
+}
+
+// holding does all of ch while no other change of this process has the names held. more: it
+// has done nothing, since these would have to be held too.
+func (b *Bucket) holding(held []string, ch Change, objs []Object, bodies []*bodyAt) (more []string, err error) {
+	b.locks.lock(held)
+	defer b.locks.unlock(held)
+	c := &bucketChange{Bucket: b, all: make(map[string]*named)}
+	if ch.Decide != nil {
+		ch.Delete, ch.Edit = slices.Clip(ch.Delete), slices.Clip(ch.Edit)
+		if err := ch.Decide(c, &ch); err != nil {
+			return nil, err
+		}
+		for _, name := range changed(ch, nil) {
+			if !slices.Contains(held, name) {
+				more = append(more, name)
+			}
+		}
+		if len(more) > 0 {
+			return more, nil
+		}
+	}
+	if err := c.run(ch, objs, bodies); err != nil {
+		return nil, err
+	}
+	defer func() {
+		for name := range c.all {
+			b.versions.of(name).Add(1)
+		}
+	}()
+	return nil, c.do()
+}
+
+// bucketChange is a Change on its way: what is under the names that it has looked at, and what is to be.
+type bucketChange struct {
+	*Bucket
+	all   map[string]*named
+	order []*named // those that are changed, as they came
+}
+
+// named is a name, with what is under it.
+type named struct {
+	name    string
+	was     kept // Created is zero: nothing
+	is      kept // likewise
+	changed bool
+
+	// Where the bytes of is come from, unless they stay where they are.
+	body *bodyAt
+	from *named
+	// first: there must be nothing. It has not been looked whether there is.
+	first bool
+	done  bool // it is put
+}
+
+func (e *named) there(now time.Time) bool { return !e.is.Created.IsZero() && !e.is.Expired(now) }
+
+// entry returns what is known of a name, looking where nothing is.
+func (c *bucketChange) entry(name string) (*named, error) {
+	if e, ok := c.all[name]; ok {
+		return e, nil
+	}
+	k, err := c.look(name)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	e := &named{name: name, was: k, is: k}
+	c.all[name] = e
+	return e, nil
+}
+
+// Stat implements View.
+func (c *bucketChange) Stat(name string) (Object, error) {
+	e, err := c.entry(name)
+	if err == nil && !e.there(c.opt.Now()) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Object{}, err
+	}
+	return e.is.Object, nil
+}
+
+func (c *bucketChange) change(e *named) {
+	if !e.changed {
+		e.changed, c.order = true, append(c.order, e)
+	}
+}
+
+// run works out what ch leads to, and does nothing of it.
+func (c *bucketChange) run(ch Change, objs []Object, bodies []*bodyAt) error {
+	for _, name := range ch.Delete {
+		if err := c.drop(name); err != nil {
+			return err
+		}
+	}
+	for _, edit := range ch.Edit {
+		if err := c.edit(edit); err != nil {
+			return err
+		}
+	}
+	// one put that is refused has to leave nothing behind of what else there is
+	alone := len(ch.Delete)+len(ch.Edit) == 0 && !slices.ContainsFunc(ch.Put, func(item Item) bool { return !item.New })
+	for i, item := range ch.Put {
+		if err := c.place(&objs[i], bodies[i], item.New, alone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *bucketChange) drop(name string) error {
+	if _, err := c.Stat(name); err != nil {
+		return err
+	}
+	e := c.all[name]
+	c.change(e)
+	e.is, e.body, e.from = kept{}, nil, nil
+	return nil
+}
+
+func (c *bucketChange) edit(edit Edit) error {
+	old, err := c.Stat(edit.Name)
+	if err != nil {
+		return err
+	}
+	o, err := edit.of(old)
+	if err != nil {
+		return err
+	}
+	e := c.all[edit.Name]
+	c.change(e)
+	if o.Name == old.Name {
+		e.is.Object = o
+		return nil
+	}
+	if _, err := c.at(o.Name); err != nil {
+		return err
+	}
+	to, err := c.entry(o.Name)
+	if err != nil {
+		return err
+	}
+	c.change(to)
+	to.is, to.body, to.from, to.first = e.is, e.body, e.source(), false
+	to.is.Object, to.is.doubts = o, false
+	if to.from == to {
+		to.from = nil
+	}
+	e.is, e.body, e.from = kept{}, nil, nil
+	return nil
+}
+
+// source returns the entry whose bytes in S3 are those of e.
+func (e *named) source() *named {
+	if e.from != nil {
+		return e.from
+	}
+	return e
+}
+
+// place names staged bytes. alone: what S3 refuses can be undone.
+func (c *bucketChange) place(o *Object, body *bodyAt, first, alone bool) error {
+	e := c.all[o.Name]
+	if e == nil && first && alone {
+		e = &named{name: o.Name, first: true}
+		c.all[o.Name] = e
+	} else if e == nil {
+		var err error
+		if e, err = c.entry(o.Name); err != nil {
+			return err
+		}
+	}
+	if first && e.there(c.opt.Now()) {
+		return fmt.Errorf("%w: %q", ErrExists, o.Name)
+	}
+	if first && !e.first && e.was.Created.IsZero() && !e.was.gone && !e.changed {
+		e.first = true // nothing was there: S3 is to see that it still is so
+	}
+	if old := e.is.Object; !old.Created.IsZero() && !o.LastModified().After(old.LastModified()) {
+		o.Modified = old.LastModified().Add(time.Microsecond)
+	}
+	c.change(e)
+	e.is, e.body, e.from = kept{Object: *o, put: strconv.FormatUint(rand.Uint64(), 36)}, body, nil
+	return nil
+}

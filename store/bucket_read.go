@@ -1,0 +1,343 @@
+package store
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+)
+
+// Names of what S3 keeps beside the bytes of an object.
+const (
+	metaRow    = "tintype"       // the object's row, sealed with its name, in base64
+	metaTail   = "tintype-tail"  // bytes of attributes behind those of the object; none: they are in the row
+	metaPut    = "tintype-put"   // a random number of the put
+	metaDoubts = "tintype-tries" // attempts of that, before this one, that may still be under way
+	metaGone   = "tintype-gone"  // there is no object, and no put of doubts may make one
+)
+
+// maxMetaRow is the longest row, in bytes, that is kept beside the bytes of an object: AWS
+// takes 2 KB with the names, and a third more in base64. Attributes of a longer one lie
+// behind the bytes.
+const maxMetaRow = 1200
+
+// kept is an object as S3 has it.
+type kept struct {
+	Object
+	put    string // its random number
+	tail   int64
+	doubts bool
+	gone   bool
+}
+
+// meta returns what is kept beside the bytes of k, and what is kept behind them. Where k has
+// a tail already, its attributes are there.
+func (k kept) meta() (m meta, tail []byte) {
+	row := appendRow(nil, k.Object)
+	if len(row) > maxMetaRow || k.tail > 0 {
+		tail = packAttributes(k.Attributes)
+		o := k.Object
+		o.Attributes = nil
+		row = appendRow(nil, o)
+	}
+	m = meta{k.MediaType, map[string]string{
+		metaRow: base64.StdEncoding.EncodeToString(seal([]byte(k.Name), row)), metaPut: k.put,
+	}}
+	if len(tail) > 0 {
+		m.user[metaTail] = strconv.Itoa(len(tail))
+	}
+	if k.doubts {
+		m.user[metaDoubts] = "1"
+	}
+	return m, tail
+}
+
+// parse reads what meta has written, without a tail.
+func parseKept(name string, m meta) (k kept, err error) {
+	if m.user[metaGone] != "" {
+		return kept{gone: true}, ErrNotFound
+	}
+	sealed, err := base64.StdEncoding.DecodeString(m.user[metaRow])
+	if err != nil {
+		return k, fmt.Errorf("%w: row of %q: %v", ErrDamaged, name, err)
+	}
+	row, err := unseal([]byte(name), sealed)
+	if err != nil {
+		return k, err
+	}
+	if k.Object, err = parseRow(name, row); err != nil {
+		return k, err
+	}
+	if text := m.user[metaTail]; text != "" {
+		if k.tail, err = strconv.ParseInt(text, 10, 32); err != nil || k.tail <= 0 || k.tail > maxAttributes {
+			return k, fmt.Errorf("%w: attributes of %q of %q bytes", ErrDamaged, name, text)
+		}
+	}
+	k.put, k.doubts = m.user[metaPut], m.user[metaDoubts] != ""
+	return k, nil
+}
+
+// look returns what is under a name, expired or not.
+func (b *Bucket) look(name string) (kept, error) {
+	at, err := b.at(name)
+	if err != nil {
+		return kept{}, ErrNotFound // no such name can be stored
+	}
+	m, err := b.s3.head(at)
+	if err != nil {
+		return kept{}, err
+	}
+	k, err := parseKept(name, m)
+	if err == nil && k.tail > 0 {
+		_, body, getErr := b.s3.get(at, k.Size, k.Size+k.tail)
+		if getErr != nil {
+			return kept{}, getErr
+		}
+		defer body.Close()
+		err = k.readTail(body)
+	}
+	if err != nil {
+		return kept{}, b.damaged(name, err)
+	}
+	return k, nil
+}
+
+// readTail reads attributes out of what follows the bytes.
+func (k *kept) readTail(r io.Reader) error {
+	tail := make([]byte, k.tail)
+	if _, err := io.ReadFull(r, tail); err != nil {
+		return err
+	}
+	attributes, err := unpackAttributes(tail)
+	if err != nil {
+		return fmt.Errorf("%w: attributes of %q", ErrDamaged, k.Name)
+	}
+	k.Attributes = attributes
+	return nil
+}
+
+// damaged counts and logs an ErrDamaged of what is under a name.
+func (b *Bucket) damaged(name string, err error) error {
+	if errors.Is(err, ErrDamaged) {
+		b.damage.Add(1)
+		b.opt.Log.Error("a blob is damaged", "name", name, "err", err)
+	}
+	return err
+}
+
+// Stat implements Store.
+func (b *Bucket) Stat(name string) (Object, error) {
+	k, err := b.look(name)
+	if err == nil && k.Expired(b.opt.Now()) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Object{}, err
+	}
+	return k.Object, nil
+}
+
+// Find implements Store.
+func (b *Bucket) Find(id string) (Object, error) {
+	name, err := b.s3.getSmall(b.atID(id))
+	if err != nil {
+		return Object{}, err
+	}
+	o, err := b.Stat(string(name))
+	if err == nil && (!o.Deleted.IsZero() || o.ID != id) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Object{}, err
+	}
+	return o, nil
+}
+
+// Open implements Store. One call tells all: a second one is made where bytes are to be
+// read that are not at the start of a large blob.
+func (b *Bucket) Open(name string) (Object, Blob, error) {
+	at, err := b.at(name)
+	if err != nil {
+		return Object{}, nil, ErrNotFound
+	}
+	m, body, err := b.s3.get(at, 0, -1)
+	if err != nil {
+		return Object{}, nil, err
+	}
+	k, err := parseKept(name, m)
+	if err == nil && k.Expired(b.opt.Now()) {
+		err = ErrNotFound
+	}
+	r := &remote{bucket: b, kept: k, at: at, body: body}
+	if err == nil && k.tail > 0 {
+		if k.Size <= MaxWhole {
+			err = r.fetch()
+		} else {
+			r.kept, err = b.look(name)
+		}
+	}
+	if err != nil {
+		return Object{}, nil, errors.Join(b.damaged(name, err), r.Close())
+	}
+	return r.Object, r, nil
+}
+
+// remote is a Blob in S3. One of up to MaxWhole bytes is read at once, so that S3 does not
+// wait for a slow client.
+type remote struct {
+	kept
+	bucket *Bucket
+	at     address
+
+	body io.ReadCloser // S3's answer, from from on; nil: none is open
+	from int64
+	data []byte // all of it; nil: it has not been read
+
+	pos     int64
+	checked int64 // bytes from the start on that crc covers
+	crc     uint32
+}
+
+func (*remote) File() *os.File { return nil }
+
+func (r *remote) Close() error {
+	if r.body == nil {
+		return nil
+	}
+	defer func() { r.body = nil }()
+	return r.body.Close()
+}
+
+// Whole implements Blob.
+func (r *remote) Whole() ([]byte, error) {
+	if r.Size > MaxWhole {
+		return nil, nil
+	}
+	if r.data == nil {
+		if err := r.fetch(); err != nil {
+			return nil, err
+		}
+	}
+	return r.data, nil
+}
+
+// fetch reads all of it, the tail included.
+func (r *remote) fetch() error {
+	data := make([]byte, r.Size+r.tail)
+	if err := r.readAt(data, 0); err != nil {
+		return err
+	}
+	if crc32.Checksum(data[:r.Size], castagnoli) != r.CRC {
+		return r.bucket.damaged(r.Name, fmt.Errorf("%w: checksum of %v", ErrDamaged, r.Digest))
+	}
+	r.data = data[:r.Size:r.Size]
+	if r.tail > 0 {
+		if err := r.readTail(bytes.NewReader(data[r.Size:])); err != nil {
+			return err
+		}
+	}
+	return r.Close()
+}
+
+// maxBreaks is how many times in a row S3's answer may break off.
+const maxBreaks = 3
+
+// readAt fills p with the bytes from at on. An answer that breaks off is asked for again.
+func (r *remote) readAt(p []byte, at int64) error {
+	for breaks := 0; len(p) > 0; {
+		n, err := r.more(p, at)
+		p, at = p[n:], at+int64(n)
+		switch {
+		case n > 0:
+			breaks = 0
+		case err == io.EOF:
+			return fmt.Errorf("%w: %v ends early", ErrDamaged, r.Digest)
+		case errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnreachable):
+			return err
+		case err != nil:
+			if breaks++; breaks == maxBreaks {
+				return fmt.Errorf("%w: %w", ErrUnreachable, err)
+			}
+		}
+	}
+	return nil
+}
+
+// more reads some bytes from at on.
+func (r *remote) more(p []byte, at int64) (n int, err error) {
+	if r.body != nil && r.from != at {
+		r.Close()
+	}
+	if r.body == nil {
+		var m meta
+		if m, r.body, err = r.bucket.s3.get(r.at, at, -1); err != nil {
+			r.body = nil
+			return 0, err
+		}
+		r.from = at
+		now, err := parseKept(r.Name, m)
+		if err == nil && (now.Digest != r.Digest || now.Size != r.Size) {
+			err = ErrNotFound // what was opened has been replaced, and S3 does not keep it
+		}
+		if err != nil {
+			return 0, errors.Join(err, r.Close())
+		}
+	}
+	n, err = r.body.Read(p)
+	r.from += int64(n)
+	if err != nil {
+		r.Close()
+	}
+	if err == io.EOF && r.from < r.Size+r.tail {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func (r *remote) Read(p []byte) (int, error) {
+	if r.pos >= r.Size {
+		return 0, io.EOF
+	}
+	if data, err := r.Whole(); err != nil {
+		return 0, err
+	} else if data != nil {
+		n := copy(p, data[r.pos:])
+		r.pos += int64(n)
+		return n, nil
+	}
+	p = p[:min(int64(len(p)), r.Size-r.pos, 1<<20)]
+	if err := r.readAt(p, r.pos); err != nil {
+		return 0, err
+	}
+	if r.checked == r.pos {
+		r.crc = crc32.Update(r.crc, castagnoli, p)
+		r.checked += int64(len(p))
+	}
+	r.pos += int64(len(p))
+	if r.checked == r.Size && r.crc != r.CRC {
+		return 0, r.bucket.damaged(r.Name, fmt.Errorf("%w: checksum of %v", ErrDamaged, r.Digest))
+	}
+	return len(p), nil
+}
+
+func (r *remote) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += r.pos
+	case io.SeekEnd:
+		offset += r.Size
+	}
+	if offset < 0 {
+		return 0, fs.ErrInvalid
+	}
+	if offset == 0 {
+		r.checked, r.crc = 0, 0
+	}
+	r.pos = offset
+	return offset, nil
+}

@@ -1,0 +1,294 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+// How long S3 is waited for. A hung endpoint is left after one attempt, so that no request
+// waits for longer than callTime; a body has time for slowest bytes a second besides.
+const (
+	attemptTime = 5 * time.Second
+	callTime    = 13 * time.Second
+	slowest     = 256 << 10
+)
+
+var (
+	// ErrUnreachable is returned when no endpoint of S3, or Redis, has answered in time. What
+	// was to be changed may have been.
+	ErrUnreachable = errors.New("store: the storage behind this server does not answer")
+	// ErrRefused is returned when S3 does not let this server in, or has no such bucket.
+	ErrRefused = errors.New("store: S3 refuses")
+
+	errTaken = errors.New("key is taken") // of a put that is to be the first
+)
+
+// meta is what S3 keeps beside the bytes of a key.
+type meta struct {
+	mediaType string
+	user      map[string]string // names in lower case, values in ASCII; 2 KB in all
+}
+
+// userMeta begins the headers of meta.user.
+const userMeta = "X-Amz-Meta-"
+
+// s3 makes the calls that every S3 knows, to one of several endpoints: the same one until it
+// fails, as a dead one would cost every other call an attempt.
+type s3 struct {
+	clients []*minio.Core
+	now     atomic.Uint32 // which of them is called
+	skew    atomic.Int64  // how far S3's clock was ahead at the last answer, nanoseconds
+}
+
+// newS3 returns the client for endpoints, each a URL without a path.
+func newS3(opt BucketOptions) (*s3, error) {
+	s := &s3{}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = (&net.Dialer{Timeout: attemptTime / 2, KeepAlive: attemptTime}).DialContext
+	transport.ResponseHeaderTimeout = attemptTime
+	transport.MaxIdleConnsPerHost = 256
+	transport.DisableCompression = true
+	for _, endpoint := range opt.Endpoints {
+		u, err := url.Parse(endpoint)
+		if err != nil || u.Host == "" || u.Path != "" && u.Path != "/" || u.Scheme != "http" && u.Scheme != "https" {
+			return nil, fmt.Errorf("endpoint %q: want http://host:port or https://host", endpoint)
+		}
+		client, err := minio.NewCore(u.Host, &minio.Options{
+			Creds: credentials.NewStaticV4(opt.AccessKey, opt.SecretKey, ""), Secure: u.Scheme == "https", Region: opt.Region,
+			Transport: &clocked{transport, &s.skew}, BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("endpoint %q: %w", endpoint, err)
+		}
+		s.clients = append(s.clients, client)
+	}
+	return s, nil
+}
+
+// clocked notes how S3's clock differs from this one's.
+type clocked struct {
+	http.RoundTripper
+	skew *atomic.Int64
+}
+
+func (c *clocked) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := c.RoundTripper.RoundTrip(req)
+	if err == nil {
+		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+			c.skew.Store(int64(date.Add(time.Second / 2).Sub(time.Now())))
+		}
+	}
+	return resp, err
+}
+
+// call makes attempts until one of them tells something, or time is up.
+func (s *s3) call(size int64, attempt func(context.Context, *minio.Core) error) error {
+	until := time.Now().Add(callTime + time.Duration(size/slowest)*time.Second)
+	wait := 20 * time.Millisecond
+	for {
+		which := s.now.Load()
+		ctx, cancel := context.WithTimeout(context.Background(), attemptTime+time.Duration(size/slowest)*time.Second)
+		err := attempt(ctx, s.clients[int(which)%len(s.clients)])
+		cancel()
+		if err == nil || !mayRetry(err) {
+			return s3Error(err)
+		}
+		s.now.CompareAndSwap(which, which+1)
+		if time.Now().Add(wait).After(until) {
+			return fmt.Errorf("%w: %w", ErrUnreachable, err)
+		}
+		time.Sleep(time.Duration(rand.Int64N(int64(wait))) + wait/2)
+		wait = min(2*wait, time.Second)
+	}
+}
+
+// mayRetry says whether another attempt may have another answer. Of a conflict it may: two
+// that wanted to be the first, or, in an engine over directories, to have one and to remove
+// it when it was empty.
+func mayRetry(err error) bool {
+	switch status := minio.ToErrorResponse(err).StatusCode; status {
+	case 0: // nothing of S3's
+		return true
+	case http.StatusConflict, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
+	default:
+		return status >= 500
+	}
+}
+
+func s3Error(err error) error {
+	if err == nil {
+		return nil
+	}
+	code := minio.ToErrorResponse(err)
+	switch {
+	case code.Code == "NoSuchBucket", code.StatusCode == http.StatusForbidden, code.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	case code.StatusCode == http.StatusNotFound:
+		return ErrNotFound
+	case code.StatusCode == http.StatusPreconditionFailed:
+		return errTaken
+	case code.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+		return io.EOF // from a range on that begins there
+	}
+	return fmt.Errorf("store: S3: %w", err)
+}
+
+// address is a key of a bucket.
+type address struct{ bucket, key string }
+
+// put stores body, of so many bytes and a SHA-256, from its start, and beside it what about
+// returns for an attempt, which are counted from 1: after the first, an earlier one may still
+// do its work. first: errTaken if there is something already.
+func (s *s3) put(at address, body io.ReaderAt, size int64, sum Digest, about func(try int) meta, first bool) error {
+	try := 0
+	return s.call(size, func(ctx context.Context, c *minio.Core) error {
+		try++
+		m := about(try)
+		opt := minio.PutObjectOptions{UserMetadata: m.user, ContentType: m.mediaType, DisableContentSha256: true}
+		if first {
+			opt.SetMatchETagExcept("*")
+		}
+		_, err := c.PutObject(ctx, at.bucket, at.key, io.NewSectionReader(body, 0, size), size, "", sum.String(), opt)
+		return err
+	})
+}
+
+const octets = "application/octet-stream"
+
+// putSmall is put for a few bytes. first: errTaken if there is something already, of an
+// earlier attempt too.
+func (s *s3) putSmall(at address, data []byte, first bool) error {
+	return s.put(at, bytes.NewReader(data), int64(len(data)), Sum(data), func(int) meta { return meta{mediaType: octets} }, first)
+}
+
+// get opens the bytes [from, to) of a key and tells what is kept beside them; to -1: up to the end.
+// Another attempt is the caller's when they break off.
+func (s *s3) get(at address, from, to int64) (m meta, body io.ReadCloser, err error) {
+	opt := minio.GetObjectOptions{}
+	if to >= 0 {
+		err = opt.SetRange(from, to-1)
+	} else if from > 0 {
+		err = opt.SetRange(from, 0)
+	}
+	if err != nil {
+		return m, nil, err
+	}
+	err = s.call(0, func(_ context.Context, c *minio.Core) error {
+		ctx, cancel := context.WithCancel(context.Background())
+		in, info, header, err := c.GetObject(ctx, at.bucket, at.key, opt)
+		if err != nil {
+			cancel()
+			return err
+		}
+		m = metaOf(info, header)
+		body = &impatient{in: in, cancel: cancel, timer: time.AfterFunc(attemptTime, cancel)}
+		return nil
+	})
+	return m, body, err
+}
+
+// getSmall returns all of a key whose bytes are few.
+func (s *s3) getSmall(at address) (data []byte, err error) {
+	err = s.call(0, func(ctx context.Context, c *minio.Core) error {
+		in, _, _, err := c.GetObject(ctx, at.bucket, at.key, minio.GetObjectOptions{})
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		data, err = io.ReadAll(in)
+		return err
+	})
+	return data, err
+}
+
+// impatient is a body that ends with an error where nothing comes for attemptTime.
+type impatient struct {
+	in     io.ReadCloser
+	cancel func()
+	timer  *time.Timer
+}
+
+func (i *impatient) Read(p []byte) (int, error) {
+	i.timer.Reset(attemptTime)
+	defer i.timer.Stop()
+	return i.in.Read(p)
+}
+
+func (i *impatient) Close() error {
+	i.timer.Stop()
+	defer i.cancel()
+	return i.in.Close()
+}
+
+// head tells what is kept beside the bytes of a key.
+func (s *s3) head(at address) (m meta, err error) {
+	err = s.call(0, func(ctx context.Context, c *minio.Core) error {
+		info, err := c.StatObject(ctx, at.bucket, at.key, minio.StatObjectOptions{})
+		m = metaOf(info, info.Metadata)
+		return err
+	})
+	return m, err
+}
+
+func metaOf(info minio.ObjectInfo, header http.Header) meta {
+	m := meta{mediaType: info.ContentType, user: make(map[string]string)}
+	for name := range header {
+		if len(name) > len(userMeta) && http.CanonicalHeaderKey(name[:len(userMeta)]) == userMeta {
+			m.user[strings.ToLower(name[len(userMeta):])] = header.Get(name)
+		}
+	}
+	return m
+}
+
+// copy copies a key's bytes, and gives them m in the place of what was beside them.
+func (s *s3) copy(from, to address, m meta) error {
+	headers := map[string]string{"x-amz-metadata-directive": "REPLACE", "Content-Type": m.mediaType}
+	for name, value := range m.user {
+		headers[userMeta+name] = value
+	}
+	return s.call(0, func(ctx context.Context, c *minio.Core) error {
+		_, err := c.CopyObject(ctx, from.bucket, from.key, to.bucket, to.key, headers, minio.CopySrcOptions{}, minio.PutObjectOptions{})
+		return err
+	})
+}
+
+// remove removes a key, if it is there.
+func (s *s3) remove(at address) error {
+	err := s.call(0, func(ctx context.Context, c *minio.Core) error {
+		return c.Client.RemoveObject(ctx, at.bucket, at.key, minio.RemoveObjectOptions{})
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// list returns up to limit keys, at most 1,000, that begin with prefix and are behind after,
+// in their order, and whether there are more.
+func (s *s3) list(bucket, prefix, after string, limit int) (keys []string, more bool, err error) {
+	err = s.call(0, func(_ context.Context, c *minio.Core) error {
+		page, err := c.ListObjectsV2(bucket, prefix, after, "", "", min(limit, 1000))
+		keys, more = keys[:0], page.IsTruncated
+		for _, o := range page.Contents {
+			keys = append(keys, o.Key)
+		}
+		return err
+	})
+	slices.Sort(keys) // which they are, but for engines over directories
+	return keys, more, err
+}
