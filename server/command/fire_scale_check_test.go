@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"image"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,7 +14,7 @@ import (
 
 // look reads a picture from a node, notes what must not be, and says whether there was an
 // answer. The caller holds s.
-func (l *load) look(n *node, s *shared) (answered bool) {
+func (l *load) look(n *node, s *known) (answered bool) {
 	began := time.Now()
 	got := l.read(n.url(), s.held)
 	switch {
@@ -37,7 +38,7 @@ func (l *load) look(n *node, s *shared) (answered bool) {
 }
 
 // lookSmall is look for the thumbnail.
-func (l *load) lookSmall(n *node, s *shared) (answered bool) {
+func (l *load) lookSmall(n *node, s *known) (answered bool) {
 	status, data := l.get(n, path(s.small.URL)+s.token)
 	switch {
 	case status == 200:
@@ -49,7 +50,7 @@ func (l *load) lookSmall(n *node, s *shared) (answered bool) {
 }
 
 // wantSmall wants data to be a thumbnail of the size that was told.
-func (l *load) wantSmall(n *node, s *shared, data []byte) {
+func (l *load) wantSmall(n *node, s *known, data []byte) {
 	img, _, err := image.Decode(bytes.NewReader(data))
 	if err != nil {
 		l.wrong.Add(1)
@@ -74,10 +75,24 @@ func (l *load) get(n *node, path string) (int, []byte) {
 	return resp.StatusCode, data
 }
 
-// verify looks at every picture through every node.
+// verify looks at every picture through every node that is in use; of another one it is only wanted that no bytes are wrong.
 func (l *load) verify() {
-	began := time.Now()
-	l.each(func(n *node, s *shared) bool {
+	l.t().Helper()
+	began, all := time.Now(), l.nodes
+	l.nodes = l.inUse()
+	for _, n := range all {
+		if !slices.Contains(l.nodes, n) {
+			_, why := l.get(n, "/readyz")
+			l.t().Logf("%s is not ready: %s", n.name, bytes.TrimSpace(why))
+			for _, s := range l.all {
+				if l.read(n.url(), s.held) == readWrong {
+					l.wrong.Add(1)
+					l.wrongly(s, "other bytes from %s", n.name)
+				}
+			}
+		}
+	}
+	l.each(func(n *node, s *known) bool {
 		switch {
 		case s.gone:
 			return l.lookTrash(n, s)
@@ -87,7 +102,7 @@ func (l *load) verify() {
 		}
 		return l.look(n, s) && (s.small.URL == "" || l.lookSmall(n, s))
 	})
-	l.each(func(n *node, s *shared) bool {
+	l.each(func(n *node, s *known) bool {
 		if !s.gone {
 			return true
 		}
@@ -98,7 +113,7 @@ func (l *load) verify() {
 }
 
 // lookTrash wants a deleted picture to be in the trash.
-func (l *load) lookTrash(n *node, s *shared) (answered bool) {
+func (l *load) lookTrash(n *node, s *known) (answered bool) {
 	container, _, _ := strings.Cut(s.url[1:], "/")
 	token := tokenOf("delete-" + container)
 	trashed := &held{url: "/delete-" + s.url[1:], token: token, digest: s.digest}
@@ -124,8 +139,8 @@ func (l *load) lookTrash(n *node, s *shared) (answered bool) {
 }
 
 // each calls look for every picture and node; what is not answered for long is lost.
-func (l *load) each(look func(*node, *shared) bool) {
-	work := make(chan *shared)
+func (l *load) each(look func(*node, *known) bool) {
+	work := make(chan *known)
 	var workers sync.WaitGroup
 	for range 6 {
 		workers.Go(func() {

@@ -11,12 +11,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"tintype/store"
 )
 
 // engine is daemons that pictures are kept in, which a script of .ci/scale starts.
@@ -82,7 +85,7 @@ func (e *engine) signal(sig syscall.Signal, names ...string) {
 // port, with an empty data directory.
 type node struct {
 	name    string
-	env     []string
+	env     []string // for a clock that is wrong
 	proc    atomic.Pointer[proc]
 	ready   atomic.Bool  // as it said last
 	uploads atomic.Int32 // under way
@@ -99,7 +102,7 @@ type fleet struct {
 }
 
 // remembered is what the documentation says of that.
-const remembered = 30 * time.Second
+const remembered = store.RememberFor
 
 // newFleet returns three nodes, none of which runs yet.
 func newFleet(t *testing.T, args ...string) *fleet {
@@ -118,7 +121,21 @@ func (f *fleet) startAll() {
 		f.start(n)
 		go n.ask(f.t.Context())
 	}
-	until(f.t, "a node is ready", func() bool { return f.some(nil).ready.Load() })
+	f.inUse()
+}
+
+// inUse waits until every node is ready whose clock is right, and returns those that are.
+func (f *fleet) inUse() (ready []*node) {
+	f.t.Helper()
+	until(f.t, "all nodes are ready whose clock is right", func() bool {
+		return !slices.ContainsFunc(f.nodes, func(n *node) bool { return n.env == nil && !n.ready.Load() })
+	})
+	for _, n := range f.nodes {
+		if n.ready.Load() {
+			ready = append(ready, n)
+		}
+	}
+	return ready
 }
 
 // start starts a node that does not run.

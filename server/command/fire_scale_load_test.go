@@ -39,8 +39,8 @@ func (p *pulse) beat(n int) {
 	p.last, p.n = now, p.n+n
 }
 
-// shared is a picture that all nodes have to have.
-type shared struct {
+// known is a picture that all nodes have to have.
+type known struct {
 	*held
 	mu      sync.RWMutex  // held while it is read, or deleted
 	by      *node         // that acknowledged it
@@ -59,9 +59,9 @@ type load struct {
 	relaxed bool                         // short-lived pictures are where they may be lost
 	lives   []time.Duration              // of pictures that have one
 	mu      sync.Mutex                   // guards all, bad
-	all     []*shared                    // acknowledged
+	all     []*known                    // acknowledged
 	bad     []string                     // what must not be
-	failed  func(what string, s *shared) // called after a request that failed; nil: nothing
+	failed  func(what string, s *known) // called after a request that failed; nil: nothing
 
 	writes, reads, deletes                 pulse
 	failedWrites, failedReads, failedTrash atomic.Int64 // requests
@@ -119,7 +119,7 @@ var photo = sync.OnceValue(func() []byte {
 
 // upload stores a picture of 2 to 300 KB in one of the ways that there are.
 func (l *load) upload() {
-	s := &shared{held: &held{way: bySave}}
+	s := &known{held: &held{way: bySave}}
 	data := uniquePicture()
 	field := func(name, value string) { s.fields = append(s.fields, sign.Field{Name: name, Value: value}) }
 	switch k := rand.IntN(8); {
@@ -161,14 +161,14 @@ func (l *load) upload() {
 	}
 }
 
-func (l *load) fails(what string, s *shared) {
+func (l *load) fails(what string, s *known) {
 	if l.failed != nil {
 		l.failed(what, s)
 	}
 }
 
 // pick returns a remembered picture, by chance; nil: there is none.
-func (l *load) pick() *shared {
+func (l *load) pick() *known {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.all) == 0 {
@@ -236,7 +236,7 @@ func (l *load) deleteOne() {
 }
 
 // wrongly notes what must not be.
-func (l *load) wrongly(s *shared, format string, args ...any) {
+func (l *load) wrongly(s *known, format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.bad = append(l.bad, fmt.Sprintf("T+%.1f %s by %s, acknowledged by %s at T+%.1f: %s", time.Since(l.began).Seconds(), s.url, s.way,
@@ -244,7 +244,7 @@ func (l *load) wrongly(s *shared, format string, args ...any) {
 }
 
 // lose notes that a picture is not there.
-func (l *load) lose(s *shared, format string, args ...any) {
+func (l *load) lose(s *known, format string, args ...any) {
 	if first := s.lost.CompareAndSwap(false, true); first && !s.relaxed {
 		l.wrongly(s, format, args...)
 	}

@@ -134,7 +134,7 @@ func TestScaleRedis(t *testing.T) {
 	var killed time.Time
 	var mu sync.Mutex // guards last
 	var last time.Time
-	l.failed = func(what string, s *shared) {
+	l.failed = func(what string, s *known) {
 		mu.Lock()
 		defer mu.Unlock()
 		if last = time.Now(); last.Sub(killed) > 10*time.Second {
