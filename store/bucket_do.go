@@ -155,7 +155,7 @@ func (c *bucketChange) put(e *named, at address, body io.ReaderAt, tail []byte) 
 		body, sum = withTail(body, size, tail)
 		size += int64(len(tail))
 	}
-	for {
+	for tries := 0; ; tries++ {
 		err := c.s3.put(at, body, size, sum, func(try int) meta {
 			e.is.doubts = try > 1
 			m, _ := e.is.meta()
@@ -176,6 +176,8 @@ func (c *bucketChange) put(e *named, at address, body io.ReaderAt, tail []byte) 
 			return fmt.Errorf("%w: %q", ErrExists, e.name)
 		case err == nil || k.gone:
 			e.first, e.was = false, k // it takes the place of what nobody sees
+		case tries == maxBreaks: // it comes and goes
+			return fmt.Errorf("%w: %q", ErrExists, e.name)
 		}
 	}
 }

@@ -82,7 +82,8 @@ func parseKept(name string, m meta) (k kept, err error) {
 	return k, nil
 }
 
-// look returns what is under a name, expired or not.
+// look returns what is under a name, expired or not. Of one that is gone it says so beside
+// ErrNotFound.
 func (b *Bucket) look(name string) (kept, error) {
 	at, err := b.at(name)
 	if err != nil {
@@ -102,7 +103,7 @@ func (b *Bucket) look(name string) (kept, error) {
 		err = k.readTail(body)
 	}
 	if err != nil {
-		return kept{}, b.damaged(name, err)
+		return kept{gone: k.gone}, b.damaged(name, err)
 	}
 	return k, nil
 }

@@ -96,29 +96,26 @@ func (s *Server) Do(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has gone
 	}
+	key := strings.TrimPrefix(r.URL.Path, "/")
+	if r.Method == "GET" || r.Method == "HEAD" {
+		s.get(w, r, key)
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := strings.TrimPrefix(r.URL.Path, "/")
-	_, listing := r.URL.Query()["list-type"]
 	switch {
 	case r.Header.Get("Authorization") == "":
 		fail(w, http.StatusForbidden, "AccessDenied")
-	case listing:
-		s.calls["LIST"]++
-		s.list(w, strings.Trim(key, "/"), r.URL.Query())
 	case r.Method == "PUT" && r.Header.Get("X-Amz-Copy-Source") != "":
 		s.calls["COPY"]++
 		s.copy(w, r, key)
 	case r.Method == "PUT":
 		s.calls["PUT"]++
 		s.put(w, r, key, body)
-	case r.Method == "DELETE":
+	default:
 		s.calls["DELETE"]++
 		delete(s.objects, key)
 		w.WriteHeader(http.StatusNoContent)
-	default:
-		s.calls[r.Method]++
-		s.get(w, r, key)
 	}
 }
 
@@ -167,8 +164,22 @@ func (s *Server) copy(w http.ResponseWriter, r *http.Request, key string) {
 }
 
 func (s *Server) get(w http.ResponseWriter, r *http.Request, key string) {
+	s.mu.Lock()
+	_, listing := r.URL.Query()["list-type"]
 	o, ok := s.objects[key]
-	if !ok {
+	if listing {
+		s.calls["LIST"]++
+		defer s.mu.Unlock()
+		s.list(w, strings.Trim(key, "/"), r.URL.Query())
+		return
+	}
+	s.calls[r.Method]++
+	s.mu.Unlock() // before the answer, for which a client may not be ready
+	switch {
+	case r.Header.Get("Authorization") == "":
+		fail(w, http.StatusForbidden, "AccessDenied")
+		return
+	case !ok:
 		fail(w, http.StatusNotFound, "NoSuchKey")
 		return
 	}
