@@ -66,20 +66,21 @@ func (e *engine) newLoad(t *testing.T, prefix string, args ...string) *load {
 // noFaults is a load for a while.
 func (e *engine) noFaults(l *load) { l.at(5 * time.Second) }
 
-// quickFaults kills one gateway and halts the other, and kills a node.
+// quickFaults kills one gateway, and halts the other for longer than a stall may be, and kills a node meanwhile.
 func (e *engine) quickFaults(l *load) {
 	l.at(2 * time.Second)
 	e.signal(syscall.SIGKILL, "gateway.a")
-	l.at(5 * time.Second)
+	l.at(4 * time.Second)
 	e.do("run", "gateway.a")
-	l.killInUpload(l.nodes[1])
-	l.at(7 * time.Second)
+	l.at(5 * time.Second)
 	e.signal(syscall.SIGSTOP, "gateway.b")
-	l.at(9 * time.Second)
+	l.at(11 * time.Second)
+	l.killInUpload(l.nodes[1])
+	l.at(14 * time.Second)
 	l.start(l.nodes[1])
-	l.at(13 * time.Second)
+	l.at(21 * time.Second)
 	e.signal(syscall.SIGCONT, "gateway.b")
-	l.at(15 * time.Second)
+	l.at(22 * time.Second)
 }
 
 // kills kills two storage daemons, one after the other, a gateway, and a node.
