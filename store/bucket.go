@@ -76,6 +76,9 @@ var (
 	ErrClock = errors.New("store: this machine's clock is not S3's")
 )
 
+// Buckets are named as AWS has it, with room for a number behind.
+var isBucket = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,58}[a-z0-9]$`)
+
 var isPrefix = regexp.MustCompile(`^$|^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$`)
 
 // OpenBucket opens a tier in S3, once S3 has shown that it refuses to put what is to be the
@@ -88,6 +91,9 @@ func OpenBucket(opt BucketOptions) (*Bucket, error) {
 	}
 	if opt.Prefix != "" {
 		opt.Prefix += "/"
+	}
+	if !isBucket.MatchString(opt.Bucket) {
+		return nil, fmt.Errorf("store: bucket %q: want 3 to 60 of a-z 0-9 . -", opt.Bucket)
 	}
 	client, err := newS3(opt)
 	if err != nil {

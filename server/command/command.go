@@ -75,7 +75,7 @@ func (p *program) root() *cobra.Command {
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
 	root.AddCommand(p.serveCommand(), p.putCommand(), p.getCommand(), p.lsCommand(), p.rmCommand(), p.importCommand(),
 		p.appCommand(), p.accountCommand(), p.tokenCommand(), p.consoleCommand(), p.snippetCommand(), p.statsCommand(), p.doctorCommand(),
-		p.unitCommand(), p.backupCommand(), p.restoreCommand(), p.scrubCommand(), p.gcCommand(), p.trashCommand(), p.rebuildCommand(), p.thumbCommand(), p.versionCommand())
+		p.unitCommand(), p.copyCommand(), p.backupCommand(), p.restoreCommand(), p.scrubCommand(), p.gcCommand(), p.trashCommand(), p.rebuildCommand(), p.thumbCommand(), p.versionCommand())
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
 		if cmd != root {

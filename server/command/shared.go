@@ -66,12 +66,17 @@ func (s *settings) shared() (*shared, error) {
 	case s.accounts.value == "registered":
 		return nil, usagef("--store s3:// does not go with --accounts registered: accounts are registered in the directory of one server")
 	}
+	return newShared(s.store, s.cache)
+}
+
+// newShared reads what --store and --cache say, and the secrets for that.
+func newShared(bucket, cache string) (*shared, error) {
 	all := &shared{}
 	var err error
-	if all.bucket, err = parseBucket(s.store); err != nil {
+	if all.bucket, err = parseBucket(bucket); err != nil {
 		return nil, err
 	}
-	if all.redis, err = parseRedis(s.cache); err != nil {
+	if all.redis, err = parseRedis(cache); err != nil {
 		return nil, err
 	}
 	for name, to := range map[string]*string{envAccessKey: &all.bucket.AccessKey, envSecretKey: &all.bucket.SecretKey} {
@@ -79,7 +84,7 @@ func (s *settings) shared() (*shared, error) {
 			return nil, err
 		}
 		if *to == "" {
-			return nil, usagef("--store s3:// needs %s in the environment, or %[1]s_FILE", name)
+			return nil, usagef("s3:// needs %s in the environment, or %[1]s_FILE", name)
 		}
 	}
 	return all, nil
@@ -93,27 +98,27 @@ func parseBucket(text string) (opt store.BucketOptions, err error) {
 		return opt, usagef("--store: want a directory, or s3://bucket/prefix?endpoint=http://host:port,http://host:port&region=R&buckets=N")
 	}
 	if u.User != nil {
-		return opt, usagef("--store: keys do not belong into the URL: give %s and %s in the environment", envAccessKey, envSecretKey)
+		return opt, usagef("s3: keys do not belong into the URL: give %s and %s in the environment", envAccessKey, envSecretKey)
 	}
 	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return opt, usagef("--store: what follows the ? is not endpoint=URL&region=R&buckets=N")
+		return opt, usagef("s3: what follows the ? is not endpoint=URL&region=R&buckets=N")
 	}
 	opt = store.BucketOptions{Bucket: u.Host, Prefix: strings.Trim(u.Path, "/"), Region: q.Get("region"), Buckets: 1}
 	if text := q.Get("buckets"); text != "" {
 		if opt.Buckets, err = strconv.Atoi(text); err != nil || opt.Buckets < 1 || opt.Buckets > 1000 {
-			return opt, usagef("--store: buckets=%s: want 1 to 1000", text)
+			return opt, usagef("s3: buckets=%s: want 1 to 1000", text)
 		}
 	}
 	opt.Endpoints = strings.Split(cmp.Or(q.Get("endpoint"), "https://s3."+cmp.Or(opt.Region, "us-east-1")+".amazonaws.com"), ",")
 	for _, key := range []string{"endpoint", "region", "buckets"} {
 		if len(q[key]) > 1 {
-			return opt, usagef("--store: %s is given twice", key)
+			return opt, usagef("s3: %s is given twice", key)
 		}
 		delete(q, key)
 	}
 	for key := range q {
-		return opt, usagef("--store: %q is none of endpoint, region and buckets", key)
+		return opt, usagef("s3: %q is none of endpoint, region and buckets", key)
 	}
 	return opt, nil
 }
