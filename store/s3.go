@@ -51,7 +51,6 @@ const userMeta = "X-Amz-Meta-"
 type s3 struct {
 	clients []*minio.Core
 	now     atomic.Uint32 // which of them is called
-	skew    atomic.Int64  // how far S3's clock was ahead at the last answer, nanoseconds
 }
 
 // newS3 returns the client for endpoints, each a URL without a path.
@@ -69,7 +68,7 @@ func newS3(opt BucketOptions) (*s3, error) {
 		}
 		client, err := minio.NewCore(u.Host, &minio.Options{
 			Creds: credentials.NewStaticV4(opt.AccessKey, opt.SecretKey, ""), Secure: u.Scheme == "https", Region: opt.Region,
-			Transport: &clocked{transport, &s.skew}, BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
+			Transport: &clocked{transport, opt.Clock}, BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("endpoint %q: %w", endpoint, err)
@@ -77,22 +76,6 @@ func newS3(opt BucketOptions) (*s3, error) {
 		s.clients = append(s.clients, client)
 	}
 	return s, nil
-}
-
-// clocked notes how S3's clock differs from this one's.
-type clocked struct {
-	http.RoundTripper
-	skew *atomic.Int64
-}
-
-func (c *clocked) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := c.RoundTripper.RoundTrip(req)
-	if err == nil {
-		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-			c.skew.Store(int64(date.Add(time.Second / 2).Sub(time.Now())))
-		}
-	}
-	return resp, err
 }
 
 // call makes attempts until one of them tells something, or time is up.
