@@ -24,7 +24,7 @@ func (l *load) look(n *node, s *known) (answered bool) {
 		l.wrong.Add(1)
 		l.wrongly(s, "other bytes from %s", n.name)
 	case got == readGone:
-		if !s.going && (s.life == 0 || time.Now().Before(s.asked.Add(s.life))) {
+		if !s.going && (s.life == 0 || time.Now().Before(s.asked.Add(s.life-l.early))) {
 			l.lose(s, "%s does not have it", n.name)
 		}
 	case s.life > 0 && began.After(s.acked.Add(s.life+time.Second)):

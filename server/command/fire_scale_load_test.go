@@ -56,11 +56,12 @@ type load struct {
 	*fleet
 	*uploader
 	began   time.Time
-	relaxed bool                         // short-lived pictures are where they may be lost
-	lives   []time.Duration              // of pictures that have one
-	mu      sync.Mutex                   // guards all, bad
+	relaxed bool                        // short-lived pictures are where they may be lost
+	early   time.Duration               // by which pictures may expire before their time
+	lives   []time.Duration             // of pictures that have one
+	mu      sync.Mutex                  // guards all, bad
 	all     []*known                    // acknowledged
-	bad     []string                     // what must not be
+	bad     []string                    // what must not be
 	failed  func(what string, s *known) // called after a request that failed; nil: nothing
 
 	writes, reads, deletes                 pulse
@@ -69,7 +70,7 @@ type load struct {
 }
 
 func newLoad(t *testing.T, f *fleet) *load {
-	l := &load{fleet: f, uploader: newUploader(t), lives: []time.Duration{2 * time.Second, 5 * time.Second, 20 * time.Second, time.Hour}}
+	l := &load{fleet: f, uploader: newUploader(t), lives: []time.Duration{2 * time.Second, 5 * time.Second, 20 * time.Second, 5 * time.Minute, time.Hour}}
 	l.uploader.http.Timeout = 10 * time.Second
 	return l
 }
