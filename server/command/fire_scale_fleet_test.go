@@ -130,6 +130,7 @@ func (f *fleet) inUse() (ready []*node) {
 	until(f.t, "all nodes are ready whose clock is right", func() bool {
 		return !slices.ContainsFunc(f.nodes, func(n *node) bool { return n.env == nil && !n.ready.Load() })
 	})
+	time.Sleep(2 * askEvery) // for one that may be as well
 	for _, n := range f.nodes {
 		if n.ready.Load() {
 			ready = append(ready, n)
@@ -155,7 +156,9 @@ func (f *fleet) start(n *node) {
 	})
 }
 
-// ask asks a node twice a second whether it is ready, until ctx ends.
+const askEvery = 500 * time.Millisecond
+
+// ask asks a node again and again whether it is ready, until ctx ends.
 func (n *node) ask(ctx context.Context) {
 	client := http.Client{Timeout: time.Second}
 	for ctx.Err() == nil {
@@ -164,7 +167,7 @@ func (n *node) ask(ctx context.Context) {
 			resp.Body.Close()
 		}
 		n.ready.Store(err == nil && resp.StatusCode == 200)
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(askEvery)
 	}
 }
 
