@@ -147,26 +147,33 @@ func (s *Server) putBlob(ctx *fasthttp.RequestCtx, r blobRequest) error {
 }
 
 // create stores a whole blob, and with it what else belongs to it, under the
-// request's conditions. They are looked at before the body too, so that nobody
-// sends one in vain.
+// request's conditions. They are looked at before a body that is not there yet too, so that
+// nobody sends one in vain.
 func (s *Server) create(ctx *fasthttp.RequestCtx, r blobRequest, blob store.Item, more ...store.Item) (store.Object, error) {
 	c, err := parseWriteConditions(ctx)
 	if err != nil {
 		return store.Object{}, err
 	}
+	mayWrite := strings.Contains(r.token.Permissions, "w")
 	mayCreate := func(now store.View) error {
+		if mayWrite && c == (conditions{}) {
+			return nil
+		}
 		old, err := now.Stat(blob.Name)
 		if errors.Is(err, store.ErrNotFound) {
 			return c.forWrite(nil)
 		}
-		if err == nil && !strings.Contains(r.token.Permissions, "w") {
+		if err == nil && !mayWrite {
 			return errOverwrite
 		}
 		return errors.Join(err, c.forWrite(&old))
 	}
-	if err := mayCreate(s.cfg.Pictures); err != nil {
-		return store.Object{}, err
+	if n := ctx.Request.Header.ContentLength(); n < 0 || n > readAhead {
+		if err := mayCreate(s.cfg.Pictures); err != nil {
+			return store.Object{}, err
+		}
 	}
+	blob.New = c.noneMatch == "*" || !mayWrite
 	var size int64
 	inspect := blob.Inspect
 	blob.Inspect = func(o *store.Object, bytes io.ReadSeeker) error {
@@ -182,7 +189,12 @@ func (s *Server) create(ctx *fasthttp.RequestCtx, r blobRequest, blob store.Item
 			return withinQuota(now, s.cfg.Cache, r.app, size, 1, append(slices.Clone(ch.Delete), blob.Name)...)
 		},
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrExists) && mayWrite:
+		return store.Object{}, errBlobExists
+	case errors.Is(err, store.ErrExists):
+		return store.Object{}, errOverwrite
+	case err != nil:
 		return store.Object{}, err
 	}
 	s.audit(ctx, Event{Event: "upload", App: r.app.Key, Name: blob.Name, Bytes: size})

@@ -32,6 +32,9 @@ const (
 	decodeWait    = 10 * time.Second // for a free decoder, and for its memory
 )
 
+// readAhead is how much of a body is read before its handler, in bytes.
+const readAhead = 64 << 10
+
 // sampleEvery is how often the server looks at what it did.
 const sampleEvery = 10 * time.Second
 
@@ -120,7 +123,7 @@ func New(cfg Config) (*Server, error) {
 		// of their own API; fasthttp would answer a large or broken one itself.
 		StreamRequestBody:            true,
 		DisablePreParseMultipartForm: true,
-		MaxRequestBodySize:           64 << 10, // what is read ahead of the handler
+		MaxRequestBodySize:           readAhead,
 		ReadBufferSize:               16 << 10, // the longest header
 		ReadTimeout:                  headerTimeout,
 		IdleTimeout:                  idleTimeout,

@@ -50,7 +50,7 @@ type BucketOptions struct {
 type Bucket struct {
 	opt BucketOptions
 	s3  *s3
-	intake
+	arrivals
 
 	locks    nameLocks
 	versions versions
@@ -106,7 +106,7 @@ func OpenBucket(opt BucketOptions) (*Bucket, error) {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	b := &Bucket{
-		opt: opt, s3: client, intake: newIntake(), versions: versions{seed: maphash.MakeSeed()}, stop: make(chan struct{}),
+		opt: opt, s3: client, arrivals: arrivals{newIntake(), opt.Temp, opt.Now}, versions: versions{seed: maphash.MakeSeed()}, stop: make(chan struct{}),
 	}
 	if err := b.setUp(); err != nil {
 		return nil, err

@@ -25,6 +25,9 @@ func (b *Bucket) Apply(ch Change) ([]Object, error) {
 			return nil, err
 		}
 		bodies = append(bodies, s)
+		if _, err := b.at(objs[i].Name); err != nil {
+			return nil, err
+		}
 	}
 	for held := changed(ch, objs); ; {
 		more, err := b.holding(held, ch, objs, bodies)
@@ -98,9 +101,11 @@ type named struct {
 	// Where the bytes of is come from, unless they stay where they are.
 	body *bodyAt
 	from *named
-	// first: there must be nothing. It has not been looked whether there is.
-	first bool
-	done  bool // it is put
+	// first: it has not been looked whether there is something: S3 puts it if there is not. Then
+	// replaces: it takes the place of what is there.
+	first, replaces bool
+	done            bool    // it is put
+	put             *Object // what Apply returns of it
 }
 
 func (e *named) there(now time.Time) bool { return !e.is.Created.IsZero() && !e.is.Expired(now) }
@@ -209,11 +214,22 @@ func (e *named) source() *named {
 	return e
 }
 
+// maxTwice is up to how many bytes are sent to S3 a second time where there is something in
+// their place, so that it need not be asked whether there is.
+const maxTwice = 1 << 20
+
+// follow makes o later than what it takes the place of.
+func (o *Object) follow(old Object) {
+	if !old.Created.IsZero() && !o.LastModified().After(old.LastModified()) {
+		o.Modified = old.LastModified().Add(time.Microsecond)
+	}
+}
+
 // place names staged bytes. alone: what S3 refuses can be undone.
 func (c *bucketChange) place(o *Object, body *bodyAt, first, alone bool) error {
 	e := c.all[o.Name]
-	if e == nil && first && alone {
-		e = &named{name: o.Name, first: true}
+	if e == nil && (first && alone || !first && o.Size <= maxTwice) {
+		e = &named{name: o.Name, first: true, replaces: !first}
 		c.all[o.Name] = e
 	} else if e == nil {
 		var err error
@@ -227,10 +243,9 @@ func (c *bucketChange) place(o *Object, body *bodyAt, first, alone bool) error {
 	if first && !e.first && e.was.Created.IsZero() && !e.was.gone && !e.changed {
 		e.first = true // nothing was there: S3 is to see that it still is so
 	}
-	if old := e.is.Object; !old.Created.IsZero() && !o.LastModified().After(old.LastModified()) {
-		o.Modified = old.LastModified().Add(time.Microsecond)
-	}
+	o.follow(e.is.Object)
 	c.change(e)
+	e.put = o
 	e.is, e.body, e.from = kept{Object: *o, put: strconv.FormatUint(rand.Uint64(), 36)}, body, nil
 	return nil
 }

@@ -172,10 +172,12 @@ func (c *bucketChange) put(e *named, at address, body io.ReaderAt, tail []byte) 
 		case err == nil && k.put == e.is.put:
 			e.done = true
 			return nil
-		case err == nil && !k.Expired(c.opt.Now()):
+		case err == nil && !e.replaces && !k.Expired(c.opt.Now()):
 			return fmt.Errorf("%w: %q", ErrExists, e.name)
 		case err == nil || k.gone:
-			e.first, e.was = false, k // it takes the place of what nobody sees
+			e.first, e.was = false, k
+			e.put.follow(k.Object)
+			e.is.Modified = e.put.Modified
 		case tries == maxBreaks: // it comes and goes
 			return fmt.Errorf("%w: %q", ErrExists, e.name)
 		}

@@ -26,7 +26,7 @@ var bucketPrefixes atomic.Int64
 
 // openBucket opens a tier of its own in an S3 in memory or, where TINTYPE_S3 has endpoints,
 // a comma between them, in the bucket tintype of that one, with test and testtest as its keys.
-func openBucket(t *testing.T, c *clock, change func(*BucketOptions)) *Bucket {
+func openBucket(t testing.TB, c *clock, change func(*BucketOptions)) *Bucket {
 	t.Helper()
 	opt := BucketOptions{
 		Options: Options{Now: c.Now}, AccessKey: "test", SecretKey: "testtest", Bucket: "tintype", Tier: "pictures", Node: "n1", Temp: t.TempDir(),
@@ -50,7 +50,7 @@ func openBucket(t *testing.T, c *clock, change func(*BucketOptions)) *Bucket {
 }
 
 func TestBucket(t *testing.T) {
-	testStore(t, promises{longestName, false}, func(t *testing.T, c *clock) Store { return openBucket(t, c, nil) })
+	testStore(t, promises{maxName: longestName}, func(t *testing.T, c *clock) Store { return openBucket(t, c, nil) })
 }
 
 // longestName is how many letters a name may have of which each is one in a key: a break

@@ -115,6 +115,7 @@ func blobFiles(t *testing.T, dir string) []string {
 type promises struct {
 	maxName int  // bytes of the longest name of letters
 	sharing bool // objects of the same bytes have one blob
+	guessed bool // it tells more or less how many objects there are, and does not sweep them
 }
 
 // testStore holds the promises of Store.
@@ -197,7 +198,7 @@ func testStore(t *testing.T, p promises, open func(t *testing.T, c *clock) Store
 				t.Errorf("a = %q", got)
 			}
 			want := Stats{Objects: 1, ObjectBytes: 3, Blobs: 1, BlobBytes: 3}
-			if got, err := s.Stats(); err != nil || got != want {
+			if got, err := s.Stats(); err != nil || got != want && !p.guessed {
 				t.Errorf("Stats = %+v, %v, want %+v", got, err, want)
 			}
 		},
@@ -214,7 +215,7 @@ func testStore(t *testing.T, p promises, open func(t *testing.T, c *clock) Store
 			if err := del(s, "b"); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := s.Stats(); err != nil || got != (Stats{}) {
+			if got, err := s.Stats(); err != nil || got != (Stats{}) && !p.guessed {
 				t.Errorf("Stats = %+v, %v, want zeros", got, err)
 			}
 		},
@@ -274,7 +275,7 @@ func testStore(t *testing.T, p promises, open func(t *testing.T, c *clock) Store
 			if got := read(t, s, "a"); got != "x" {
 				t.Errorf("a = %q", got)
 			}
-			if n, err := s.Stats(); err != nil || n.Objects != 1 || n.Blobs != 1 {
+			if n, err := s.Stats(); err != nil || (n.Objects != 1 || n.Blobs != 1) && !p.guessed {
 				t.Errorf("Stats = %+v, %v", n, err)
 			}
 		},
@@ -299,12 +300,15 @@ func testStore(t *testing.T, p promises, open func(t *testing.T, c *clock) Store
 				t.Errorf("List = %v, %v, want b alone", objs, err)
 			}
 			want := Stats{Objects: 1, ObjectBytes: 1, Blobs: 1, BlobBytes: 1}
-			if got, err := s.Sweep(time.Time{}); err != nil || got != want {
+			if got, err := s.Sweep(time.Time{}); err != nil || got != want && !p.guessed {
 				t.Errorf("Sweep = %+v, %v, want %+v", got, err, want)
 			}
 			read(t, s, "b")
 		},
 		"trash is swept by the time of its deletion": func(t *testing.T, s Store, c *clock) {
+			if p.guessed {
+				t.Skip("it is not")
+			}
 			put(t, s, item("a", "x"), item("b", "y"))
 			move(s, rename{"a", "delete-a", c.Now()})
 			move(s, rename{"b", "delete-b", c.Now().Add(time.Hour)})
@@ -437,6 +441,9 @@ func testStore(t *testing.T, p promises, open func(t *testing.T, c *clock) Store
 			absent(t, s, "b")
 		},
 		"usage is what each owner has, the trash and what has expired included": func(t *testing.T, s Store, c *clock) {
+			if p.guessed {
+				t.Skip("it is not")
+			}
 			is := func(what, owner string, objects, bytes int64) {
 				t.Helper()
 				if o, b, err := s.Usage(owner); err != nil || o != objects || b != bytes {
@@ -557,7 +564,7 @@ func testContention(t *testing.T, p promises, s Store, c *clock) {
 	if !p.sharing {
 		blobs = objects
 	}
-	if err != nil || got.Objects != objects || got.Blobs != blobs {
+	if err != nil || (got.Objects != objects || got.Blobs != blobs) && !p.guessed {
 		t.Errorf("Stats = %+v, %v, want %d objects of %d blobs", got, err, objects, blobs)
 	}
 }
@@ -571,7 +578,7 @@ func (errReader) Read([]byte) (int, error) { return 0, errBody }
 func TestDisk(t *testing.T) {
 	for name, opt := range map[string]Options{"durable": {}, "relaxed": {Relaxed: true}} {
 		t.Run(name, func(t *testing.T) {
-			testStore(t, promises{MaxName, true}, func(t *testing.T, c *clock) Store { return openTest(t, t.TempDir(), c, opt) })
+			testStore(t, promises{maxName: MaxName, sharing: true}, func(t *testing.T, c *clock) Store { return openTest(t, t.TempDir(), c, opt) })
 		})
 	}
 }

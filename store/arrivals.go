@@ -6,9 +6,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 )
 
-// bodyAt is the bytes of an Item, complete, until they are in S3.
+// arrivals has bodies on their way to where they cannot be written as they come.
+type arrivals struct {
+	intake
+	temp string // directory for those that are too large for memory; empty: the system's
+	now  func() time.Time
+}
+
+// bodyAt is the bytes of an Item, complete, until they are where they are to be.
 type bodyAt struct {
 	io.ReaderAt
 	buffer *body    // nil: they are in the caller's memory, or in file
@@ -16,9 +24,9 @@ type bodyAt struct {
 }
 
 // discard frees what s has.
-func (b *Bucket) discard(s *bodyAt) {
+func (a arrivals) discard(s *bodyAt) {
 	if s.buffer != nil && s.buffer.data != nil {
-		b.releaseBuffer(s.buffer)
+		a.releaseBuffer(s.buffer)
 	}
 	if s.file != nil {
 		s.file.Close()
@@ -28,20 +36,20 @@ func (b *Bucket) discard(s *bodyAt) {
 
 // stage reads the body of item, and fills in what only the bytes tell. Bytes that are in
 // memory stay where they are.
-func (b *Bucket) stage(o *Object, item Item) (s *bodyAt, err error) {
+func (a arrivals) stage(o *Object, item Item) (s *bodyAt, err error) {
 	s = &bodyAt{}
 	defer func() {
 		if err != nil {
-			b.discard(s)
+			a.discard(s)
 			s, err = nil, fmt.Errorf("store: stage %q: %w", o.Name, err)
 		}
 	}()
 	in := &incoming{sum: sha256.New()}
 	if r, ok := item.Body.(*bytes.Reader); ok && int64(r.Len()) == r.Size() {
 		s.ReaderAt = r
-		_, err = io.Copy(in, io.NewSectionReader(r, 0, r.Size()))
+		_, err = r.WriteTo(in)
 	} else {
-		err = b.receive(s, in, item.Body)
+		err = a.receive(s, in, item.Body)
 	}
 	if err != nil {
 		return s, err
@@ -49,7 +57,7 @@ func (b *Bucket) stage(o *Object, item Item) (s *bodyAt, err error) {
 	in.sum.Sum(o.Digest[:0])
 	o.CRC, o.Size = in.crc, in.size
 	if o.Created.IsZero() {
-		o.Created = b.opt.Now() // not when it began to arrive
+		o.Created = a.now() // not when it began to arrive
 	}
 	if item.Inspect != nil {
 		if err := item.Inspect(o, io.NewSectionReader(s, 0, o.Size)); err != nil {
@@ -57,16 +65,13 @@ func (b *Bucket) stage(o *Object, item Item) (s *bodyAt, err error) {
 		}
 	}
 	roundTimes(o)
-	if _, err := b.at(o.Name); err != nil {
-		return s, err
-	}
 	return s, checkFields(*o)
 }
 
-// receive reads a body to its end, into memory or into a file of Temp.
-func (b *Bucket) receive(s *bodyAt, in *incoming, r io.Reader) error {
+// receive reads a body to its end, into memory or into a file of temp.
+func (a arrivals) receive(s *bodyAt, in *incoming, r io.Reader) error {
 	s.buffer = &body{data: smallBuffers.Get().(*[]byte)}
-	whole, err := b.readInto(s.buffer, in, r)
+	whole, err := a.readInto(s.buffer, in, r)
 	if err != nil {
 		return err
 	}
@@ -74,7 +79,7 @@ func (b *Bucket) receive(s *bodyAt, in *incoming, r io.Reader) error {
 		s.ReaderAt = bytes.NewReader(*s.buffer.data)
 		return nil
 	}
-	if s.file, err = os.CreateTemp(b.opt.Temp, "body-"); err != nil {
+	if s.file, err = os.CreateTemp(a.temp, "body-"); err != nil {
 		return err
 	}
 	s.ReaderAt = s.file
@@ -90,6 +95,6 @@ func (b *Bucket) receive(s *bodyAt, in *incoming, r io.Reader) error {
 		chunk = chunk[:n]
 		in.add(chunk)
 	}
-	b.releaseBuffer(s.buffer)
+	a.releaseBuffer(s.buffer)
 	return nil
 }
