@@ -83,7 +83,7 @@ type RedisOptions struct {
 type Redis struct {
 	opt    RedisOptions
 	client rueidis.Client
-	rest   Store
+	rest   Tier
 	arrivals
 
 	locks    nameLocks
@@ -97,7 +97,7 @@ type Redis struct {
 	ended   sync.WaitGroup
 }
 
-var _ Store = (*Redis)(nil)
+var _ Tier = (*Redis)(nil)
 
 const (
 	redisPatience = 5 * time.Second // for one change of a name, or one read, with all attempts
@@ -111,7 +111,7 @@ const (
 )
 
 // OpenRedis opens a tier over Redis and rest, which it closes with itself.
-func OpenRedis(opt RedisOptions, rest Store) (*Redis, error) {
+func OpenRedis(opt RedisOptions, rest Tier) (*Redis, error) {
 	opt.Options = opt.Options.withDefaults()
 	client, err := rueidis.NewClient(rueidis.ClientOption{
 		InitAddress: slices.Clone(opt.Addresses), Password: opt.Password,

@@ -148,3 +148,13 @@ func (r *Redis) guess() (s Stats, err error) {
 	s.Blobs, s.BlobBytes = s.Objects, s.ObjectBytes
 	return s, err
 }
+
+// Collect implements Tier, for rest.
+func (r *Redis) Collect(trashedBefore time.Time, progress Progress) (freed Stats, unnamed int64, err error) {
+	return r.rest.Collect(trashedBefore, progress)
+}
+
+// Scrub implements Tier, for rest: what is in Redis is checked by each read.
+func (r *Redis) Scrub(repair bool, progress Progress) (Scrubbed, error) {
+	return r.rest.Scrub(repair, progress)
+}

@@ -18,7 +18,7 @@ import (
 // shared are tiers that several servers use, as --store and --cache name them.
 type shared struct {
 	bucket store.BucketOptions
-	redis  []string // addresses; none: time-limited pictures are in S3 as well
+	redis  store.RedisOptions // without Addresses, time-limited pictures are in S3 as well
 }
 
 // The environment has the secrets of storage, or names files that have them, as of secretFlags.
@@ -76,7 +76,10 @@ func newShared(bucket, cache string) (*shared, error) {
 	if all.bucket, err = parseBucket(bucket); err != nil {
 		return nil, err
 	}
-	if all.redis, err = parseRedis(cache); err != nil {
+	if all.redis.Addresses, err = parseRedis(cache); err != nil {
+		return nil, err
+	}
+	if all.redis.Password, err = secretOf(envRedis); err != nil {
 		return nil, err
 	}
 	for name, to := range map[string]*string{envAccessKey: &all.bucket.AccessKey, envSecretKey: &all.bucket.SecretKey} {
@@ -174,7 +177,15 @@ func (s *shared) open(opt store.Options, clock *store.Clock, node, temp string) 
 	if err != nil {
 		return nil, nil, errors.Join(err, durable.Close())
 	}
-	return durable, limited, nil
+	if len(s.redis.Addresses) == 0 {
+		return durable, limited, nil
+	}
+	s.redis.Options, s.redis.Temp = opt, temp
+	redis, err := store.OpenRedis(s.redis, limited)
+	if err != nil {
+		return nil, nil, errors.Join(err, limited.Close(), durable.Close())
+	}
+	return durable, redis, nil
 }
 
 // openData opens what the settings name.
@@ -207,8 +218,8 @@ func (s *settings) place() string {
 	}
 	b := all.bucket
 	text := fmt.Sprintf("data in s3://%s/%s at %s", b.Bucket, b.Prefix, strings.Join(b.Endpoints, " and "))
-	if len(all.redis) > 0 {
-		text += ", for a time in redis://" + strings.Join(all.redis, ",")
+	if len(all.redis.Addresses) > 0 {
+		text += ", for a time in redis://" + strings.Join(all.redis.Addresses, ",")
 	}
 	return text + ", its own in " + s.data
 }
