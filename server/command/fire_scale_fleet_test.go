@@ -98,6 +98,7 @@ type fleet struct {
 	t      *testing.T
 	args   []string
 	nodes  []*node
+	procs  []*proc       // all that were started
 	memory time.Duration // for which a node may serve what another one has deleted
 }
 
@@ -148,12 +149,19 @@ func (f *fleet) start(n *node) {
 		f.t.Fatalf("%s: %v", n.name, err)
 	}
 	n.proc.Store(p)
-	f.t.Cleanup(func() {
-		if f.t.Failed() {
-			lines := strings.SplitAfter(p.stderr.String(), "\n")
-			f.t.Logf("%s at %s, its last words:\n%s", n.name, p.url, strings.Join(lines[max(0, len(lines)-25):], ""))
+	f.procs = append(f.procs, p)
+}
+
+// words returns what the nodes have logged that contains text, at most n lines.
+func (f *fleet) words(text string, n int) (lines []string) {
+	for _, p := range f.procs {
+		for line := range strings.Lines(p.stderr.String()) {
+			if strings.Contains(line, text) && len(lines) < n {
+				lines = append(lines, p.url+" "+line)
+			}
 		}
-	})
+	}
+	return lines
 }
 
 const askEvery = 500 * time.Millisecond

@@ -275,6 +275,12 @@ func (l *load) report() {
 	if len(l.bad) > 0 {
 		l.t().Errorf("%d bad:\n%s", len(l.bad), strings.Join(l.bad[:min(len(l.bad), 30)], "\n"))
 	}
+	if damaged := l.words("damaged", 10); len(damaged) > 0 {
+		l.t().Errorf("taken for damaged:\n%s", strings.Join(damaged, ""))
+	}
+	if l.t().Failed() {
+		l.t().Logf("from the logs:\n%s", strings.Join(l.words("", 60), ""))
+	}
 	if most := 15 * time.Second; l.writes.longest > most || l.reads.longest > most {
 		l.t().Errorf("a stall of more than %v", most)
 	}

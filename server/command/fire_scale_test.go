@@ -69,7 +69,7 @@ func (e *engine) newLoad(t *testing.T, prefix string, args ...string) *load {
 
 // noFaults is a load for a while, with Ceph until what has expired is swept.
 func (e *engine) noFaults(l *load) {
-	if l.at(5 * time.Second); e.name == "ceph" {
+	if l.at(4 * time.Second); e.name == "ceph" {
 		l.at(80 * time.Second)
 	}
 }
@@ -154,14 +154,14 @@ func TestScaleRedis(t *testing.T) {
 	}
 	l.startAll()
 	l.run(func() {
-		l.at(4 * time.Second)
+		l.at(3 * time.Second)
 		mu.Lock()
 		killed = time.Now()
 		mu.Unlock()
 		redis[0].Kill()
-		l.at(18 * time.Second)
+		l.at(15 * time.Second)
 		redis[0].Start(t)
-		l.at(20 * time.Second)
+		l.at(17 * time.Second)
 	})
 	l.failed = nil
 	l.replaceAll()
