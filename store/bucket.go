@@ -37,6 +37,9 @@ type BucketOptions struct {
 	// Node is this server's own name among those that share the buckets, in letters, digits
 	// and hyphens.
 	Node string
+	// Clock is told what time it is at S3, and is asked for the time instead of Now; nil: S3's clock does
+	// not matter.
+	Clock *Clock
 	// Temp is the directory for bodies on their way in that are too large for memory; empty:
 	// the system's.
 	Temp string
@@ -96,6 +99,9 @@ func OpenBucket(opt BucketOptions) (*Bucket, error) {
 	}
 	if !isBucket.MatchString(opt.Bucket) {
 		return nil, fmt.Errorf("store: bucket %q: want 3 to 60 of a-z 0-9 . -", opt.Bucket)
+	}
+	if opt.Clock != nil {
+		opt.Now = opt.Clock.Now
 	}
 	client, err := newS3(opt)
 	if err != nil {
@@ -227,7 +233,7 @@ func (b *Bucket) watch() {
 		case <-tick.C:
 		}
 		_, err := b.s3.head(address{b.bucket(0), b.opt.Prefix + "_layout"})
-		skew := time.Duration(b.s3.skew.Load())
+		skew := b.opt.Clock.Skew()
 		if err == nil && skew.Abs() >= skewToStop {
 			err = fmt.Errorf("%w: it differs by %v", ErrClock, skew.Round(time.Second))
 		}

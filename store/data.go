@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Data is everything that one server keeps below its data directory.
@@ -15,8 +16,9 @@ type Data struct {
 	Pictures Tier // durable tier
 	Cache    Tier // time-limited tier, relaxed
 	Audit    *AuditLog
-	Temp     string    // directory for what does not outlive the process, empty at the start
-	node     *identity // nil: the durable tier has the lock
+	Temp     string           // directory for what does not outlive the process, empty at the start
+	Now      func() time.Time // of both tiers
+	node     *identity        // nil: the durable tier has the lock
 }
 
 // ErrElsewhere is returned by what works on files of the data directory, where pictures are
@@ -33,6 +35,7 @@ func OpenData(dir string, opt Options) (*Data, error) {
 	}
 	d := Data{Dir: dir, Temp: filepath.Join(dir, "tmp")}
 	opt = opt.withDefaults()
+	d.Now = opt.Now
 	re := newReplacement(dir, opt)
 	if _, err := re.run(); errors.Is(err, ErrNotEmpty) {
 		opt.Log.Warn("what was restored is not used, as there are pictures by now", "dir", dir)
@@ -68,6 +71,7 @@ func OpenShared(dir string, opt Options, open func(node, temp string) (pictures,
 	}
 	d := Data{Dir: dir, Temp: filepath.Join(dir, "tmp")}
 	opt = opt.withDefaults()
+	d.Now = opt.Now
 	var err error
 	if d.node, err = openIdentity(dir); err != nil {
 		return nil, err

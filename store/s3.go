@@ -54,7 +54,6 @@ const userMeta = "X-Amz-Meta-"
 type s3 struct {
 	clients []*minio.Core
 	now     atomic.Uint32 // which of them is called
-	skew    atomic.Int64  // how far S3's clock was ahead at the last answer, nanoseconds
 	attempt time.Duration // attemptTime
 }
 
@@ -69,7 +68,7 @@ func newS3(opt BucketOptions) (*s3, error) {
 		}
 		client, err := minio.NewCore(u.Host, &minio.Options{
 			Creds: credentials.NewStaticV4(opt.AccessKey, opt.SecretKey, ""), Secure: u.Scheme == "https", Region: opt.Region,
-			Transport: &watched{transport, s, uint32(i)}, BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
+			Transport: &clocked{&watched{transport, s, uint32(i)}, opt.Clock}, BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("endpoint %q: %w", endpoint, err)
@@ -92,8 +91,7 @@ func (s *s3) newTransport() *http.Transport {
 	}
 }
 
-// watched gives up an answer that does not begin, or does not go on, for attemptTime, and notes
-// how S3's clock differs from this one's.
+// watched gives up an answer that does not begin, or does not go on, for attemptTime.
 type watched struct {
 	http.RoundTripper
 	s3     *s3
@@ -111,9 +109,6 @@ func (w *watched) RoundTrip(req *http.Request) (*http.Response, error) {
 		timer.Stop()
 		cancel()
 		return nil, err
-	}
-	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		w.s3.skew.Store(int64(date.Add(time.Second / 2).Sub(time.Now())))
 	}
 	timer.Reset(w.s3.attempt)
 	resp.Body = &impatient{resp.Body, w, timer, cancel}

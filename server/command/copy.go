@@ -102,9 +102,7 @@ func (p *program) openPlace(text string, mayBeNew bool) (*store.Data, func() err
 	if err != nil {
 		return nil, nil, err
 	}
-	data, err := store.OpenShared(dir, opt, func(node, temp string) (pictures, cache store.Tier, err error) {
-		return all.open(opt, node, temp)
-	})
+	data, err := all.openData(dir, opt)
 	if err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}

@@ -230,7 +230,7 @@ func (p *program) liveData(data *store.Data) (*live, error) {
 	l := &live{data: data, apps: newApps(data.Registry, given, data.Shared()), set: p.set}
 	l.secrets.Store(secrets)
 	cfg.Apps, cfg.Secrets, cfg.Pictures, cfg.Cache = l.apps, l.secrets.Load, data.Pictures, data.Cache
-	cfg.Audit, cfg.TempDir, cfg.Now = data.Audit, data.Temp, now
+	cfg.Audit, cfg.TempDir, cfg.Now = data.Audit, data.Temp, data.Now
 	if data.Shared() {
 		cfg.SweepEvery = sharedSweepEvery
 	} else {

@@ -40,8 +40,17 @@ const (
 // held is a picture that the server has acknowledged.
 type held struct {
 	way, url, token string
+	fields          []sign.Field // of saveImage; nil: a durable one
 	digest          [sha256.Size]byte
+	small           smaller
 	going, gone     bool // its deletion was asked for; was acknowledged
+}
+
+// smaller is what an upload told of a thumbnail.
+type smaller struct {
+	URL    string `json:"thumbnail_1024_url"`
+	Width  int    `json:"thumbnail_1024_width"`
+	Height int    `json:"thumbnail_1024_height"`
 }
 
 // uploader is a client that remembers what was acknowledged. Its methods may be
@@ -76,9 +85,20 @@ func padded(jpeg []byte, n int) []byte {
 
 // send uploads data and returns accepted, the API's code of a refusal, or noAnswer.
 func (u *uploader) send(base, way string, data []byte) string {
-	h := &held{way: way, digest: sha256.Sum256(data)}
-	var code string
-	switch way {
+	h := &held{way: way}
+	code := u.store(base, h, data)
+	if code == accepted {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.all = append(u.all, h)
+	}
+	return code
+}
+
+// store is send for who remembers h himself.
+func (u *uploader) store(base string, h *held, data []byte) (code string) {
+	h.digest = sha256.Sum256(data)
+	switch h.way {
 	case bySave:
 		code = u.save(base, h, data)
 	case byUpload:
@@ -91,17 +111,15 @@ func (u *uploader) send(base, way string, data []byte) string {
 			code = accepted
 		}
 	}
-	if code == accepted {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		u.all = append(u.all, h)
-	}
 	return code
 }
 
 func (u *uploader) save(base string, h *held, data []byte) string {
-	fields := []sign.Field{{Name: "appKey", Value: killApp}, {Name: "length", Value: strconv.Itoa(len(data))},
-		{Name: "isStorage", Value: "true"}}
+	fields := []sign.Field{{Name: "appKey", Value: killApp}, {Name: "length", Value: strconv.Itoa(len(data))}}
+	if h.fields == nil {
+		h.fields = []sign.Field{{Name: "isStorage", Value: "true"}}
+	}
+	fields = append(fields, h.fields...)
 	fields = append(fields, sign.Field{Name: "sign", Value: sign.DFSAPISign(killSecret, fields)})
 	var reply struct {
 		ERRORCODE string
@@ -135,11 +153,12 @@ func (u *uploader) upload(base string, h *held, data []byte) string {
 	var content struct {
 		OriginalURL string `json:"original_url"`
 		SASToken    string `json:"sas_token"`
+		smaller
 	}
 	if reply.ResultCode != "1" || json.Unmarshal(reply.Content, &content) != nil {
 		return reply.ResultCode
 	}
-	h.url, h.token = path(content.OriginalURL), "?"+content.SASToken
+	h.url, h.token, h.small = path(content.OriginalURL), "?"+content.SASToken, content.smaller
 	return accepted
 }
 

@@ -38,12 +38,15 @@ func killServer(t *testing.T, dir string) *proc {
 }
 
 // killToken returns a query that permits everything in the container of PUT blobs.
-func killToken() string {
+func killToken() string { return tokenOf(killApp + "-blobs") }
+
+// tokenOf returns a query that permits everything in a container for an hour.
+func tokenOf(container string) string {
 	key, err := base64.StdEncoding.DecodeString(killKey)
 	if err != nil {
 		panic(err)
 	}
-	token, err := sign.Issue(key, sign.Resource{Account: "tintype", Container: killApp + "-blobs"},
+	token, err := sign.Issue(key, sign.Resource{Account: "tintype", Container: container},
 		sign.Token{Expiry: sign.FormatTime(time.Now().Add(time.Hour)), Permissions: "racwdl"})
 	if err != nil {
 		panic(err)

@@ -163,10 +163,10 @@ func secretOf(name string) (string, error) {
 }
 
 // open opens both tiers.
-func (s *shared) open(opt store.Options, node, temp string) (pictures, cache store.Tier, err error) {
+func (s *shared) open(opt store.Options, clock *store.Clock, node, temp string) (pictures, cache store.Tier, err error) {
 	tier := func(name string) (*store.Bucket, error) {
 		b := s.bucket
-		b.Options, b.Tier, b.Node, b.Temp = opt, name, node, temp
+		b.Options, b.Tier, b.Node, b.Temp, b.Clock = opt, name, node, temp, clock
 		return store.OpenBucket(b)
 	}
 	durable, err := tier("pictures")
@@ -198,8 +198,15 @@ func (s *settings) openData(log *slog.Logger) (*store.Data, error) {
 	if all == nil {
 		return store.OpenData(s.data, opt)
 	}
-	return store.OpenShared(s.data, opt, func(node, temp string) (pictures, cache store.Tier, err error) {
-		return all.open(opt, node, temp)
+	return all.openData(s.data, opt)
+}
+
+// openData opens both tiers, which tell the time by S3's clock, and dir for what is this server's own.
+func (s *shared) openData(dir string, opt store.Options) (*store.Data, error) {
+	clock := store.NewClock(now)
+	opt.Now = clock.Now
+	return store.OpenShared(dir, opt, func(node, temp string) (pictures, cache store.Tier, err error) {
+		return s.open(opt, clock, node, temp)
 	})
 }
 
