@@ -26,7 +26,8 @@ import (
 var bucketPrefixes atomic.Int64
 
 // openBucket opens a tier of its own in an S3 in memory or, where TINTYPE_S3 has endpoints,
-// a comma between them, in the bucket tintype of that one, with test and testtest as its keys.
+// a comma between them, in the bucket tintype of that one, with the keys of AWS_ACCESS_KEY_ID and
+// AWS_SECRET_ACCESS_KEY.
 func openBucket(t testing.TB, c *clock, change func(*BucketOptions)) *Bucket {
 	t.Helper()
 	opt := BucketOptions{
@@ -35,6 +36,7 @@ func openBucket(t testing.TB, c *clock, change func(*BucketOptions)) *Bucket {
 	}
 	if real := os.Getenv("TINTYPE_S3"); real != "" {
 		opt.Endpoints = strings.Split(real, ",")
+		opt.AccessKey, opt.SecretKey = os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")
 	}
 	if change != nil {
 		change(&opt)
