@@ -59,6 +59,7 @@ type Bucket struct {
 	tally    *tally
 	damage   atomic.Int64 // blobs that were not as they were stored
 	failed   atomic.Pointer[error]
+	warned   bool // of the clock; watch's
 	stop     chan struct{}
 	ended    sync.WaitGroup
 }
@@ -259,7 +260,10 @@ func (b *Bucket) tell(err error, skew time.Duration) {
 	case before != nil:
 		b.failed.Store(nil)
 		b.opt.Log.Info("pictures can be stored again", "tier", b.opt.Tier)
-	case skew.Abs() > skewToTell:
+	case skew.Abs() <= skewToTell:
+		b.warned = false
+	case !b.warned:
+		b.warned = true
 		b.opt.Log.Warn("this machine's clock is not S3's; at 10 minutes this server takes no more pictures", "differs by", skew.Round(time.Second))
 	}
 }

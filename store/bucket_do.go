@@ -149,20 +149,20 @@ func (c *bucketChange) write(e *named) error {
 	switch {
 	case e.body != nil:
 		return c.put(e, at, e.body, tail)
-	case src == e, len(tail) > 0 && (src.was.tail == 0 || !maps.Equal(e.is.Attributes, src.was.Attributes)):
-		// S3 copies bytes as they are, and over themselves whatever they have become
-		return c.rewrite(e, at, tail)
+	case len(tail) > 0 && (src.was.tail == 0 || !maps.Equal(e.is.Attributes, src.was.Attributes)):
+		return c.rewrite(e, at, tail) // S3 copies bytes as they are
 	}
 	from, err := c.at(src.name)
 	if err != nil {
 		return err
 	}
 	copied, err := c.s3.copy(from, at, src.was.Size+src.was.tail, m)
-	if err == nil && copied != src.was.tag { // another server has replaced them, or the tag is not of the bytes alone
-		err = c.rewrite(e, at, tail)
-		if errors.Is(err, errQuicker) {
-			err = errors.Join(err, c.s3.remove(at))
-		}
+	if err != nil || copied == src.was.tag || src == e {
+		return err
+	}
+	// another server has replaced them, or the tag is not of the bytes alone
+	if err = c.rewrite(e, at, tail); errors.Is(err, errQuicker) {
+		err = errors.Join(err, c.s3.remove(at))
 	}
 	return err
 }
@@ -269,10 +269,14 @@ func (c *bucketChange) undo(why error) error {
 		return nil // what cannot be reached cannot be undone, and does no harm
 	}
 	return inParallel(c.order, func(e *named) error {
-		if !e.done || !e.was.Created.IsZero() {
-			return nil
+		var err error
+		if e.body != nil && e.is.ID != "" && e.is.ID != e.was.ID {
+			err = c.s3.remove(c.atID(e.is.ID))
 		}
-		return c.removeKept(e.name, e.is)
+		if e.done && e.was.Created.IsZero() {
+			err = errors.Join(err, c.removeKept(e.name, e.is))
+		}
+		return err
 	})
 }
 

@@ -29,6 +29,8 @@ type Server struct {
 	Fault func(w http.ResponseWriter, r *http.Request) (answered bool)
 	// NoConditions makes puts ignore If-None-Match.
 	NoConditions bool
+	// Now is the server's clock; nil: the machine's. It is set before the first call.
+	Now func() time.Time
 
 	mu      sync.Mutex // guards what follows
 	objects map[string]object
@@ -88,6 +90,9 @@ func (s *Server) Change(key string, change func([]byte) []byte) {
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.Now != nil {
+		w.Header().Set("Date", s.Now().UTC().Format(http.TimeFormat))
+	}
 	if s.Fault != nil && s.Fault(w, r) {
 		return
 	}
