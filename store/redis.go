@@ -52,7 +52,8 @@ type RedisOptions struct {
 //   - The names of one Change are changed one by one, those of rest at once. Bodies, Decide and
 //     new names come before: what they refuse changes nothing. An error after that may leave
 //     some of it done. Between servers, who writes last wins; only of two that put a New name,
-//     one is refused.
+//     one is refused: both are taken where the name is that of one which has expired, and is not
+//     removed yet.
 //   - A change that ended with ErrUnreachable may still happen, as soon as the server that it
 //     was sent to runs again, or the network lets it through; so may a first attempt of one
 //     that went well. A picture that was deleted in between may be back, until it expires.

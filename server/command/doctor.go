@@ -113,6 +113,9 @@ func (d *doctor) store() []finding {
 	if d.live != nil {
 		return d.tiers()
 	}
+	if all, err := d.set.shared(); err == nil && all != nil {
+		return d.shared(all)
+	}
 	keys, err := os.Stat(filepath.Join(d.set.data, "keys.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return []finding{fine("store", "nothing is in %s yet; the first start makes it", d.set.data)}
@@ -138,6 +141,26 @@ func (d *doctor) store() []finding {
 	return d.tiers()
 }
 
+// shared looks at tiers that several servers use, as one of them would, and leaves nothing in
+// the data directory.
+func (d *doctor) shared(all *shared) []finding {
+	dir, err := os.MkdirTemp("", "tintype-doctor-")
+	if err != nil {
+		return []finding{fail("store", "make room for temporary files", "%v", err)}
+	}
+	defer os.RemoveAll(dir)
+	data, err := all.openData(dir, store.Options{Log: d.set.logger(io.Discard), Now: now})
+	if err != nil {
+		return []finding{fail("store", sharedHint, "%v", err)}
+	}
+	defer data.Close()
+	d.live = &live{data: data}
+	defer func() { d.live = nil }()
+	return d.tiers()
+}
+
+const sharedHint = "see what it says: the endpoints and the bucket of --store, its keys, the addresses of --cache, the clock"
+
 // tiers looks at both tiers.
 func (d *doctor) tiers() (all []finding) {
 	for _, tier := range tiersOf(d.live) {
@@ -145,6 +168,8 @@ func (d *doctor) tiers() (all []finding) {
 		blobs, index := tier.Damage()
 		quarantined := countFiles(filepath.Join(d.set.data, tier.name, "quarantine"))
 		switch ready := tier.Ready(); {
+		case errors.Is(errors.Join(err, ready), store.ErrUnreachable), errors.Is(errors.Join(err, ready), store.ErrRefused), errors.Is(ready, store.ErrClock):
+			all = append(all, fail("store", sharedHint, "%s: %v", tier.name, errors.Join(err, ready)))
 		case err != nil:
 			all = append(all, fail("store", "stop the server and run: tintype rebuild", "%s: the index cannot tell what is stored: %v", tier.name, err))
 		case errors.Is(ready, store.ErrFull):
