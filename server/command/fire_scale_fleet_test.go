@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -26,13 +27,14 @@ import (
 type engine struct {
 	t         *testing.T
 	name, dir string
-	url       string // what --store or --cache says
+	url       string          // what --store or --cache says
+	dead      map[string]bool // daemons that were killed, and not started again
 }
 
 // startEngine starts one, until the test ends.
 func startEngine(t *testing.T, name string) *engine {
 	t.Helper()
-	e := &engine{t: t, name: name, dir: filepath.Join(t.TempDir(), name)}
+	e := &engine{t: t, name: name, dir: filepath.Join(t.TempDir(), name), dead: make(map[string]bool)}
 	t.Cleanup(func() { e.do("stop") })
 	began := time.Now()
 	e.url = e.do("start")
@@ -63,6 +65,32 @@ func (e *engine) do(verb string, names ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// start starts daemons that were killed.
+func (e *engine) start(names ...string) {
+	e.t.Helper()
+	e.do("run", names...)
+	for _, name := range names {
+		delete(e.dead, name)
+	}
+}
+
+// settle waits until killing another daemon is fair.
+func (e *engine) settle() {
+	e.t.Helper()
+	began := time.Now()
+	e.do("settle")
+	if took := time.Since(began).Round(time.Second); took > 0 {
+		e.t.Logf("%s has settled after %v", e.name, took)
+	}
+}
+
+// heal starts all that was killed, and waits until it has settled.
+func (e *engine) heal() {
+	e.t.Helper()
+	e.start(slices.Collect(maps.Keys(e.dead))...)
+	e.settle()
+}
+
 // signal sends it to daemons.
 func (e *engine) signal(sig syscall.Signal, names ...string) {
 	e.t.Helper()
@@ -77,6 +105,9 @@ func (e *engine) signal(sig syscall.Signal, names ...string) {
 		}
 		if err != nil {
 			e.t.Fatalf("%v to %s: %v", sig, name, err)
+		}
+		if sig == syscall.SIGKILL {
+			e.dead[name] = true
 		}
 	}
 }

@@ -39,6 +39,7 @@ func TestScaleFaults(t *testing.T) {
 		}
 		t.Run(schedule.name, func(t *testing.T) {
 			e := e.in(t)
+			e.heal()
 			l := e.newLoad(t, fmt.Sprint(time.Now().UnixNano()))
 			if schedule.skew != "" {
 				l.nodes[0].env = []string{"TINTYPE_SKEW=" + schedule.skew}
@@ -79,7 +80,7 @@ func (e *engine) quickFaults(l *load) {
 	l.at(2 * time.Second)
 	e.signal(syscall.SIGKILL, "gateway.a")
 	l.at(4 * time.Second)
-	e.do("run", "gateway.a")
+	e.start("gateway.a")
 	l.at(5 * time.Second)
 	e.signal(syscall.SIGSTOP, "gateway.b")
 	l.at(11 * time.Second)
@@ -98,7 +99,7 @@ func (e *engine) kills(l *load) {
 	l.at(12 * time.Second)
 	l.killInUpload(l.nodes[1])
 	l.at(16 * time.Second)
-	e.do("run", "osd.0", "gateway.a")
+	e.start("osd.0", "gateway.a")
 	e.settle()
 	e.signal(syscall.SIGKILL, "osd.1")
 	time.Sleep(10 * time.Second)
@@ -116,19 +117,11 @@ func (e *engine) halts(l *load) {
 		e.settle()
 		l.t().Logf("T+%.0f: after %s", time.Since(l.began).Seconds(), what)
 	}
-	e.do("run", "osd.1") // which an earlier schedule has killed
-	e.settle()
+	l.at(5 * time.Second)
 	halt("osd.0", func(sig syscall.Signal) { e.signal(sig, "osd.0") })
 	halt("gateway.a", func(sig syscall.Signal) { e.signal(sig, "gateway.a") })
 	halt("a tintype", l.nodes[1].signal)
 	time.Sleep(5 * time.Second)
-}
-
-// settle waits until killing another daemon is fair.
-func (e *engine) settle() {
-	began := time.Now()
-	e.do("settle")
-	e.t.Logf("%s has settled after %v", e.name, time.Since(began).Round(time.Second))
 }
 
 // TestScaleRedis runs three servers with short-lived pictures in a Redis cluster, and kills one of its masters: 10 seconds later
