@@ -48,7 +48,7 @@ type BucketOptions struct {
 }
 
 // Bucket is a Store in S3, which any number of servers share: none of them keeps anything
-// of it that another one has to know. bucket_doc.go says what is in it, and how a change goes.
+// of it that another one has to know. doc.go says what is in it, and how a change goes.
 type Bucket struct {
 	opt BucketOptions
 	s3  *s3

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Apply implements Store. See bucket_doc.go for what holds between servers.
+// Apply implements Store. See doc.go for what holds between servers.
 func (b *Bucket) Apply(ch Change) ([]Object, error) {
 	objs := make([]Object, len(ch.Put))
 	bodies := make([]*bodyAt, 0, len(ch.Put))

@@ -1,7 +1,10 @@
-// Package store keeps pictures at rest: bytes in a content-addressed directory,
-// names in a bbolt index beside it, and in front of both a journal, so that an
-// acknowledgement costs one sync that many share. It knows nothing of HTTP,
-// signatures or picture formats.
+// Package store keeps pictures at rest, for one server in a directory ([Disk]), or for any
+// number of them in S3 ([Bucket]) and, those with a time limit, in Redis ([Redis]). It knows
+// nothing of signatures or picture formats, and of HTTP only what S3 is called by.
+//
+// In a directory bytes are content-addressed, names in a bbolt index beside them, and in
+// front of both there is a journal, so that an acknowledgement costs one sync that many share.
+// All up to the last section is about that.
 //
 // # What is promised
 //
@@ -105,4 +108,40 @@
 // bytes in the journal once more; the checkpoint that unlinks the old file is over
 // before the one begins that writes the new. So sweeps and uploads exclude each
 // other without a lock between them.
+//
+// # In S3
+//
+// A [Bucket] has no index, and keeps nothing in memory that another server has to know. Each
+// object is one key: its bytes, and beside them, as metadata, its row (row.go), sealed with its
+// name. Keys sort as names do (keys.go).
+//
+//	PREFIX/_layout                    number of buckets and format; in each bucket
+//	PREFIX/TIER/o/<name>-             an object; attributes of over 1,200 bytes follow its bytes
+//	PREFIX/TIER/i/<ID>-               the name of the object that has the ID
+//	PREFIX/TIER/x/<hour>/<mmss>/<name>-   the object expires then: for Sweep
+//	PREFIX/TIER/t/<hour>/<mmss>/<name>-   it was moved to the trash then: likewise
+//	PREFIX/TIER/n/<server>-           what a server has counted (tally.go)
+//
+// A change (bucket_apply.go, bucket_do.go):
+//
+//	stage     bytes to memory or a file; SHA-256, which S3 compares as well
+//	hold      its names, within this process; what it goes by is looked at under them
+//	plan      what is under each name now, and what is to be
+//	point     IDs, and when objects are due
+//	write     variants, then originals: PUT of new bytes, COPY of what moves
+//	remove    DELETE of what has moved or is to go, variants first
+//
+// Where it breaks off, each object is as it was or as it is to be, and the same change again
+// goes through with it. A new name is put with If-None-Match: of two servers one gets it. Names
+// of the upload APIs are written once, so that servers have nothing to race for; otherwise who
+// writes last wins.
+//
+// A call that nothing has answered is made again, at another endpoint, and the first attempt
+// may do its work later. A put that finds its name taken looks whether it was its own, by a
+// random number beside the bytes. A put that was tried twice says so beside its bytes, until
+// when the first may come: what is deleted before that leaves something in its place, so that
+// it does not come back.
+//
+// What has expired is not seen from that moment on, by S3's clock (clock.go), which all servers
+// share. Sweeps list what is due, by any server: each looks at an object before it removes it.
 package store

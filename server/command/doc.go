@@ -13,6 +13,9 @@
 // of links, from files that the environment names or from the configuration file, and the
 // certificate. Requests ask for them each time. All else takes a restart.
 //
+// With --store s3:// (shared.go) tiers are those of many servers: what is in the directory is a
+// server's own, and what all have to agree on, applications and keys, comes from settings alone.
+//
 // Commands that move pictures (put, get, ls, rm, import) are clients of the native API, from
 // where their files are: transport.go. They ask the server at the socket for its address and
 // an admin token, or are told both, or run a server of their own on the directory:
