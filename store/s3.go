@@ -212,7 +212,7 @@ func (s *s3) put(at address, body io.ReaderAt, size int64, sum Digest, about fun
 	return s.call(size, func(ctx context.Context, c *minio.Core) error {
 		try++
 		m := about(try)
-		opt := minio.PutObjectOptions{UserMetadata: m.user, ContentType: m.mediaType, DisableContentSha256: true}
+		opt := minio.PutObjectOptions{UserMetadata: m.user, ContentType: plainType(m.mediaType), DisableContentSha256: true}
 		if first {
 			opt.SetMatchETagExcept("*")
 		}
@@ -222,6 +222,16 @@ func (s *s3) put(at address, body io.ReaderAt, size int64, sum Digest, about fun
 }
 
 const octets = "application/octet-stream"
+
+// plainType returns a media type, or octets for one that not every S3 would take, or sign as it
+// is: of no bytes, of others than ASCII has, or that marks a directory.
+func plainType(mediaType string) string {
+	other := func(c rune) bool { return c < ' ' || c > '~' }
+	if mediaType == "" || strings.TrimSpace(mediaType) != mediaType || strings.ContainsFunc(mediaType, other) || strings.HasSuffix(mediaType, "directory") {
+		return octets
+	}
+	return mediaType
+}
 
 // putSmall is put for a few bytes. first: errTaken if there is something already, of an
 // earlier attempt too.
@@ -288,7 +298,7 @@ func metaOf(info minio.ObjectInfo, header http.Header) meta {
 // copy copies so many bytes of a key, and gives them m in the place of what was beside them. It
 // returns the tag of what it has copied.
 func (s *s3) copy(from, to address, size int64, m meta) (tag string, err error) {
-	headers := map[string]string{"x-amz-metadata-directive": "REPLACE", "Content-Type": m.mediaType}
+	headers := map[string]string{"x-amz-metadata-directive": "REPLACE", "Content-Type": plainType(m.mediaType)}
 	for name, value := range m.user {
 		headers[userMeta+name] = value
 	}

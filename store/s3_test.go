@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -119,5 +120,32 @@ func TestS3UsesAConnectionForEachCall(t *testing.T) {
 	defer resp.Body.Close()
 	if got, err := io.ReadAll(resp.Body); string(got) != "HTTP/1.1" || err != nil {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// Media types are what clients say, and are kept however S3 would take them.
+func TestS3IsToldOfPlainMediaTypesAlone(t *testing.T) {
+	c, m := newClock(), newInMemory(t)
+	b := m.open(t, c, "n1")
+	defer b.Close()
+	for mediaType, want := range map[string]string{
+		"image/png": "image/png", "text/plain; charset=utf-8": "text/plain; charset=utf-8",
+		"": octets, "image/照": octets, "a\r\nb: c": octets, " a": octets, "application/x-directory": octets,
+	} {
+		var told []string
+		m.Fault = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method == "PUT" {
+				told = append(told, r.Header.Get("Content-Type"))
+			}
+			return false
+		}
+		in := item("a", "x")
+		in.MediaType = mediaType
+		put(t, b, in)
+		move(b, rename{"a", "b", time.Time{}})
+		if o, err := b.Stat("b"); err != nil || o.MediaType != mediaType || !slices.Equal(told, []string{want, want}) {
+			t.Errorf("%q: S3 is told %q; it is %q, %v", mediaType, told, o.MediaType, err)
+		}
+		del(b, "b")
 	}
 }
