@@ -121,7 +121,7 @@ func (c *bucketChange) point(writes []*named) error {
 
 // identify writes what leads from an ID to its object.
 func (c *bucketChange) identify(e *named) error {
-	if o := e.is.Object; o.ID != "" && o.ID != e.was.ID {
+	if o := e.is.Object; o.ID != "" && (o.ID != e.was.ID || e.from != nil) {
 		return c.s3.putSmall(c.atID(o.ID), []byte(o.Name), false)
 	}
 	return nil
@@ -263,7 +263,7 @@ func (t *tailed) ReadAt(p []byte, at int64) (n int, err error) {
 	return n, nil
 }
 
-// undo removes what a change has put that was refused, where nothing was before.
+// undo removes what a change has put that was refused, where there was nothing to be seen before.
 func (c *bucketChange) undo(why error) error {
 	if !errors.Is(why, ErrExists) {
 		return nil // what cannot be reached cannot be undone, and does no harm
@@ -273,10 +273,18 @@ func (c *bucketChange) undo(why error) error {
 		if e.body != nil && e.is.ID != "" && e.is.ID != e.was.ID {
 			err = c.s3.remove(c.atID(e.is.ID))
 		}
-		if e.done && e.was.Created.IsZero() {
-			err = errors.Join(err, c.removeKept(e.name, e.is))
+		switch {
+		case !e.done:
+			return err
+		case e.was.Expired(c.opt.Now()):
+			c.tally.add(e.was.Object, -1)
+			if e.was.ID != "" {
+				err = errors.Join(err, c.s3.remove(c.atID(e.was.ID)))
+			}
+		case !e.was.Created.IsZero():
+			return err
 		}
-		return err
+		return errors.Join(err, c.removeKept(e.name, e.is))
 	})
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -74,6 +75,8 @@ func (b *Bucket) sweepBucket(bucket, kind string, until time.Time, removed func(
 				due = append(due, key)
 			}
 		}
+		// in no order, so that servers that sweep at once seldom count the same one twice
+		rand.Shuffle(len(due), func(i, k int) { due[i], due[k] = due[k], due[i] })
 		if err := inParallel(due, func(key string) error {
 			return b.sweepKey(address{bucket, key}, kind, until, removed)
 		}); err != nil {

@@ -537,6 +537,33 @@ func TestBucketPutsTheOriginalLast(t *testing.T) {
 	}
 }
 
+// What is refused leaves nothing where something had expired either.
+func TestBucketRefusesAllOfAPut(t *testing.T) {
+	c, m := newClock(), newInMemory(t)
+	b := m.open(t, c, "n1")
+	defer b.Close()
+	old := item("a", "12345")
+	old.ID, old.Expires = "1", c.Now().Add(time.Second)
+	put(t, b, old, item("b", "x"))
+	c.add(time.Second)
+	one, two := item("a", "new"), item("b", "new")
+	one.ID, one.New, two.New = "2", true, true
+	if _, err := tryPut(b, one, two); !errors.Is(err, ErrExists) {
+		t.Error(err)
+	}
+	absent(t, b, "a")
+	c.add(2 * inFlight)
+	b.Sweep(time.Time{})
+	if s, err := b.Stats(); err != nil || s.Objects != 1 || s.ObjectBytes != 1 {
+		t.Errorf("Stats = %+v, %v", s, err)
+	}
+	for _, key := range m.Keys() {
+		if key != "tintype/p/_layout" && key != "tintype/p/pictures/o/"+keyOf("b") {
+			t.Errorf("%s is left", key)
+		}
+	}
+}
+
 // While a change has looked at a name, or moves something there, no other one changes it.
 func TestBucketHoldsWhatAChangeLooksAt(t *testing.T) {
 	c, m := newClock(), newInMemory(t)
@@ -657,8 +684,19 @@ func TestBucketKeepsIDs(t *testing.T) {
 	find("replaced", "2", "a")
 	move(b, rename{"a", "delete-a", c.Now()})
 	find("in the trash", "2", "")
+	m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == "DELETE" || r.Method == "PUT" && strings.Contains(r.URL.Path, "/i/") {
+			w.WriteHeader(http.StatusForbidden)
+			return true
+		}
+		return false
+	}
+	if err := move(b, rename{"delete-a", "b", time.Time{}}); !errors.Is(err, ErrRefused) {
+		t.Error(err)
+	}
+	m.Fault = nil
 	move(b, rename{"delete-a", "b", time.Time{}})
-	find("restored", "2", "b")
+	find("restored, at the second time", "2", "b")
 	move(b, rename{"b", "delete-b", c.Now()})
 	if n, err := b.Sweep(c.Now()); err != nil || n.Objects != 1 {
 		t.Errorf("Sweep = %+v, %v", n, err)

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -63,7 +64,10 @@ func newS3(opt BucketOptions) (*s3, error) {
 	transport := s.newTransport()
 	for i, endpoint := range opt.Endpoints {
 		u, err := url.Parse(endpoint)
-		if err != nil || u.Host == "" || u.Path != "" && u.Path != "/" || u.Scheme != "http" && u.Scheme != "https" {
+		if err == nil && u.User != nil {
+			return nil, errors.New("an endpoint with a name or password in it, which do not belong there")
+		}
+		if err != nil || u.Host == "" || u.Path != "" && u.Path != "/" || u.RawQuery+u.Fragment != "" || u.Scheme != "http" && u.Scheme != "https" {
 			return nil, fmt.Errorf("endpoint %q: want http://host:port or https://host", endpoint)
 		}
 		client, err := minio.NewCore(u.Host, &minio.Options{
@@ -173,13 +177,17 @@ func (s *s3) leave(client uint32) {
 // that wanted to be the first, or, in an engine over directories, to have one and to remove
 // it when it was empty.
 func mayRetry(err error) bool {
-	switch status := minio.ToErrorResponse(err).StatusCode; status {
+	switch told := minio.ToErrorResponse(err); told.StatusCode {
 	case 0: // nothing of S3's
 		return true
 	case http.StatusConflict, http.StatusRequestTimeout, http.StatusTooManyRequests:
 		return true
+	case http.StatusBadRequest: // AWS's, where the bytes came too slowly
+		return told.Code == "RequestTimeout"
+	case http.StatusNotImplemented:
+		return false
 	default:
-		return status >= 500
+		return told.StatusCode >= 500
 	}
 }
 
@@ -216,9 +224,32 @@ func (s *s3) put(at address, body io.ReaderAt, size int64, sum Digest, about fun
 		if first {
 			opt.SetMatchETagExcept("*")
 		}
-		_, err := c.PutObject(ctx, at.bucket, at.key, io.NewSectionReader(body, 0, size), size, "", sum.String(), opt)
+		_, err := c.PutObject(ctx, at.bucket, at.key, &lent{from: io.NewSectionReader(body, 0, size)}, size, "", sum.String(), opt)
 		return err
 	})
+}
+
+// lent is a body for one attempt, which closes it: the transport may go on reading after that,
+// when the bytes are another body's.
+type lent struct {
+	mu   sync.Mutex // guards from
+	from io.Reader  // nil: it is closed
+}
+
+func (l *lent) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.from == nil {
+		return 0, io.ErrClosedPipe
+	}
+	return l.from.Read(p)
+}
+
+func (l *lent) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.from = nil
+	return nil
 }
 
 const octets = "application/octet-stream"

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -147,5 +148,28 @@ func TestS3IsToldOfPlainMediaTypesAlone(t *testing.T) {
 			t.Errorf("%q: S3 is told %q; it is %q, %v", mediaType, told, o.MediaType, err)
 		}
 		del(b, "b")
+	}
+}
+
+// Bytes are not read any more when the put is over, although S3 has answered before it had them.
+func TestS3ReadsNothingLater(t *testing.T) {
+	c, m := newClock(), newInMemory(t)
+	b := m.open(t, c, "n1")
+	defer b.Close()
+	m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != "PUT" {
+			return false
+		}
+		w.WriteHeader(http.StatusForbidden) // and leaves the body
+		return true
+	}
+	for range 20 {
+		data := make([]byte, maxInMemory)
+		in := item("a", "")
+		in.Body = bytes.NewReader(data)
+		if _, err := tryPut(b, in); !errors.Is(err, ErrRefused) {
+			t.Fatal(err)
+		}
+		clear(data) // which the race detector would see
 	}
 }
