@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -18,10 +19,14 @@ import (
 
 // TestBucketModel has two servers do random changes over one S3 whose answers get lost, come
 // late or not at all, and compares what both read with a map after each step.
-// TINTYPE_BUCKET_MODEL is the number of rounds, TINTYPE_MODEL_SEED the first of their seeds.
+// TINTYPE_BUCKET_MODEL is the number of rounds, TINTYPE_MODEL_SEED the first of their seeds. It
+// wants a quiet machine: a call that takes 0.3 s is one that hangs.
 func TestBucketModel(t *testing.T) {
+	if os.Getenv("TINTYPE_BUCKET_MODEL") == "" {
+		t.Skip("TINTYPE_BUCKET_MODEL is not set")
+	}
 	seed := uint64(number("TINTYPE_MODEL_SEED", 1))
-	for i := range number("TINTYPE_BUCKET_MODEL", 3) {
+	for i := range number("TINTYPE_BUCKET_MODEL", 12) {
 		t.Run(fmt.Sprint("seed ", seed+uint64(i)), func(t *testing.T) { newBucketModel(t, seed+uint64(i)).round() })
 	}
 }
