@@ -59,8 +59,8 @@ func (k kept) meta() (m meta, tail []byte) {
 	return m, tail
 }
 
-// parse reads what meta has written, without a tail.
-func parseKept(name string, m meta) (k kept, err error) {
+// parseKept reads what meta has written, without a tail.
+func parseKept(name string, m meta) (kept, error) {
 	var doubts time.Time
 	if until, err := strconv.ParseInt(m.user[metaDoubts], 10, 64); err == nil {
 		doubts = time.Unix(until, 0)
@@ -70,21 +70,22 @@ func parseKept(name string, m meta) (k kept, err error) {
 	}
 	sealed, err := base64.StdEncoding.DecodeString(m.user[metaRow])
 	if err != nil {
-		return k, fmt.Errorf("%w: row of %q: %v", ErrDamaged, name, err)
+		return kept{}, fmt.Errorf("%w: row of %q: %v", ErrDamaged, name, err)
 	}
 	row, err := unseal([]byte(name), sealed)
 	if err != nil {
-		return k, err
+		return kept{}, err
 	}
-	if k.Object, err = parseRow(name, row); err != nil {
-		return k, err
+	o, err := parseRow(name, row)
+	if err != nil {
+		return kept{}, err
 	}
+	k := kept{Object: o, put: m.user[metaPut], tag: m.tag, doubts: doubts}
 	if text := m.user[metaTail]; text != "" {
 		if k.tail, err = strconv.ParseInt(text, 10, 32); err != nil || k.tail <= 0 || k.tail > maxAttributes {
-			return k, fmt.Errorf("%w: attributes of %q of %q bytes", ErrDamaged, name, text)
+			return kept{}, fmt.Errorf("%w: attributes of %q of %q bytes", ErrDamaged, name, text)
 		}
 	}
-	k.put, k.tag, k.doubts = m.user[metaPut], m.tag, doubts
 	return k, nil
 }
 

@@ -812,6 +812,7 @@ func FuzzDue(f *testing.F) {
 func FuzzKept(f *testing.F) {
 	m, _ := kept{Object: Object{Name: "a", Size: 3, Created: time.Unix(1, 0)}, put: "1"}.meta()
 	f.Add("a", m.user[metaRow], "3")
+	f.Add("a", m.user[metaRow], "-3")
 	f.Fuzz(func(t *testing.T, name, row, tail string) {
 		if k, err := parseKept(name, meta{user: map[string]string{metaRow: row, metaTail: tail}}); err != nil && !reflect.DeepEqual(k, kept{}) {
 			t.Errorf("%+v beside %v", k, err)
