@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"os"
 	"strconv"
 	"time"
@@ -244,16 +243,13 @@ func (b *Bucket) open(at address, name string) (*remote, error) {
 // remote is a Blob in S3.
 type remote struct {
 	kept
+	reading
 	bucket *Bucket
 	at     address
 
 	body io.ReadCloser // S3's answer, from from on; nil: none is open
 	from int64
 	data []byte // all of it; nil: it is read as it is asked for
-
-	pos     int64
-	checked int64 // bytes from the start on that crc covers
-	crc     uint32
 }
 
 func (*remote) File() *os.File { return nil }
@@ -356,30 +352,12 @@ func (r *remote) Read(p []byte) (int, error) {
 	if err := r.readAt(p, r.pos); err != nil {
 		return 0, err
 	}
-	if r.checked == r.pos {
-		r.crc = crc32.Update(r.crc, castagnoli, p)
-		r.checked += int64(len(p))
-	}
-	r.pos += int64(len(p))
-	if r.checked == r.Size && r.crc != r.CRC {
-		return 0, r.bucket.damaged(r.Name, fmt.Errorf("%w: checksum of %v", ErrDamaged, r.Digest))
+	if err := r.past(p, &r.Object); err != nil {
+		return 0, r.bucket.damaged(r.Name, err)
 	}
 	return len(p), nil
 }
 
 func (r *remote) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		offset += r.pos
-	case io.SeekEnd:
-		offset += r.Size
-	}
-	if offset < 0 {
-		return 0, fs.ErrInvalid
-	}
-	if offset == 0 {
-		r.checked, r.crc = 0, 0
-	}
-	r.pos = offset
-	return offset, nil
+	return r.seek(offset, whence, &r.Object)
 }

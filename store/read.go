@@ -173,15 +173,51 @@ func (m memory) Whole() ([]byte, error) { return m.data, nil }
 func (memory) File() *os.File           { return nil }
 func (memory) Close() error             { return nil }
 
+// reading is how far an object is read, and the checksum of what was read from its start on.
+type reading struct {
+	pos    int64
+	summed int64 // bytes that crc covers
+	crc    uint32
+}
+
+// past goes on by p, which was read of o. ErrDamaged: now all of it is read, and has another
+// checksum.
+func (r *reading) past(p []byte, o *Object) error {
+	if r.summed == r.pos {
+		r.crc = crc32.Update(r.crc, castagnoli, p)
+		r.summed += int64(len(p))
+	}
+	r.pos += int64(len(p))
+	if r.summed == o.Size && r.crc != o.CRC {
+		return fmt.Errorf("%w: checksum of %v", ErrDamaged, o.Digest)
+	}
+	return nil
+}
+
+// seek is the Seek of an io.Seeker over o.
+func (r *reading) seek(offset int64, whence int, o *Object) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += r.pos
+	case io.SeekEnd:
+		offset += o.Size
+	}
+	if offset < 0 {
+		return 0, fs.ErrInvalid
+	}
+	if offset == 0 {
+		r.summed, r.crc = 0, 0
+	}
+	r.pos = offset
+	return offset, nil
+}
+
 // opened is a Blob in its file, without the ledger behind it.
 type opened struct {
+	reading
 	file file
 	obj  Object
 	disk *Disk
-
-	at      int64
-	checked int64 // bytes from the start on that crc covers
-	crc     uint32
 }
 
 func (b *opened) Close() error { return b.file.Close() }
@@ -192,20 +228,15 @@ func (b *opened) File() *os.File {
 }
 
 func (b *opened) Read(p []byte) (int, error) {
-	if b.at >= b.obj.Size {
+	if b.pos >= b.obj.Size {
 		return 0, io.EOF
 	}
-	n, err := b.file.ReadAt(p[:min(int64(len(p)), b.obj.Size-b.at)], b.at)
+	n, err := b.file.ReadAt(p[:min(int64(len(p)), b.obj.Size-b.pos)], b.pos)
 	if err == io.EOF && n == 0 {
 		return 0, b.disk.damaged(b.obj, fmt.Errorf("%w: %v ends early", ErrDamaged, b.obj.Digest))
 	}
-	if b.checked == b.at {
-		b.crc = crc32.Update(b.crc, castagnoli, p[:n])
-		b.checked += int64(n)
-	}
-	b.at += int64(n)
-	if b.checked == b.obj.Size && b.crc != b.obj.CRC {
-		return 0, b.disk.damaged(b.obj, fmt.Errorf("%w: checksum of %v", ErrDamaged, b.obj.Digest))
+	if err := b.past(p[:n], &b.obj); err != nil {
+		return 0, b.disk.damaged(b.obj, err)
 	}
 	if err == io.EOF {
 		err = nil
@@ -214,20 +245,7 @@ func (b *opened) Read(p []byte) (int, error) {
 }
 
 func (b *opened) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		offset += b.at
-	case io.SeekEnd:
-		offset += b.obj.Size
-	}
-	if offset < 0 {
-		return 0, fs.ErrInvalid
-	}
-	if offset == 0 {
-		b.checked, b.crc = 0, 0
-	}
-	b.at = offset
-	return offset, nil
+	return b.seek(offset, whence, &b.obj)
 }
 
 func (b *opened) Whole() ([]byte, error) {

@@ -118,6 +118,23 @@ type promises struct {
 	guessed bool // it tells more or less how many objects there are, and does not sweep them
 }
 
+// namesIn returns all names with a prefix, read so many at a time.
+func namesIn(t *testing.T, s Store, prefix string, limit int) (names []string) {
+	t.Helper()
+	for from := ""; ; from = names[len(names)-1] + "\x00" {
+		objs, err := s.List(prefix, from, "", limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(objs) == 0 {
+			return names
+		}
+		for _, o := range objs {
+			names = append(names, o.Name)
+		}
+	}
+}
+
 // testStore holds the promises of Store.
 func testStore(t *testing.T, p promises, open func(t *testing.T, c *clock) Store) {
 	tests := map[string]func(*testing.T, Store, *clock){
@@ -322,21 +339,7 @@ func testStore(t *testing.T, p promises, open func(t *testing.T, c *clock) Store
 			for _, name := range []string{"c/1", "c/2", "c/3", "d/1", "b"} {
 				put(t, s, item(name, name))
 			}
-			var got []string
-			for from := ""; ; {
-				objs, err := s.List("c/", from, "", 2)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(objs) == 0 {
-					break
-				}
-				for _, o := range objs {
-					got = append(got, o.Name)
-				}
-				from = got[len(got)-1] + "\x00"
-			}
-			if fmt.Sprint(got) != "[c/1 c/2 c/3]" {
+			if got := namesIn(t, s, "c/", 2); fmt.Sprint(got) != "[c/1 c/2 c/3]" {
 				t.Errorf("listed %v", got)
 			}
 		},
