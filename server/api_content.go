@@ -102,7 +102,7 @@ func (s *Server) getThumbnail(ctx *fasthttp.RequestCtx) (any, error) {
 // enough, or the object itself.
 func (s *Server) smallPicture(tier store.Store, o store.Object, size int) (thumb.Thumbnail, error) {
 	from := o
-	if v, ok := parseVariant(again.ReplaceAllString(o.Name, "")); ok && v.suffix == original {
+	if v, ok := parseVariant(o.Name); ok && v.suffix == original {
 		all, err := family(tier, strings.TrimSuffix(o.Name, "_"+original+"."+v.ext))
 		if err != nil {
 			return thumb.Thumbnail{}, err
@@ -130,12 +130,6 @@ func (s *Server) smallPicture(tier store.Store, o store.Object, size int) (thumb
 		return thumb.Thumbnail{}, err
 	}
 	return made[0], nil
-}
-
-// exifTag is what a picture tells of itself.
-type exifTag struct {
-	Tag   string `json:"tag"`
-	Value string `json:"value"`
 }
 
 // exif returns what a photographer would want to know of a picture, and where it was taken.

@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -48,30 +47,22 @@ func (s *Server) otherTier(tier store.Store) store.Store {
 	return s.cfg.Cache
 }
 
-// finder looks for pictures whose names are not before from.
-type finder struct {
-	now       store.View
-	prefix    string
-	wanted    func(store.Object) bool
-	withTrash bool
-}
-
-// page returns up to limit objects, how many names were looked at, and where to go on;
-// "" at the end.
-func (f finder) page(from string, limit int) (found []store.Object, scanned int, next string, err error) {
+// find returns up to limit of the objects with a prefix, not before from and not in the trash,
+// that are wanted, how many names were looked at, and where to go on; "" at the end.
+func find(now store.View, prefix, from string, limit int, wanted func(store.Object) bool) (found []store.Object, scanned int, next string, err error) {
 	for scanned < maxScanned {
-		objs, err := f.now.List(f.prefix, from, "", 1000)
+		objs, err := now.List(prefix, from, "", 1000)
 		if err != nil || len(objs) == 0 {
 			return found, scanned, "", err
 		}
 		for _, o := range objs {
-			if !f.withTrash && strings.HasPrefix(o.Name, trashPrefix) {
+			if strings.HasPrefix(o.Name, trashPrefix) {
 				from = past(trashPrefix)
 				break
 			}
 			scanned++
 			from = o.Name + "\x00"
-			if f.wanted(o) {
+			if wanted(o) {
 				if found = append(found, o); len(found) == limit {
 					return found, scanned, from, nil
 				}
@@ -109,7 +100,7 @@ func (w wish) isMetBy(o store.Object) bool {
 	case w.search == "", strings.Contains(strings.ToLower(o.Name), w.search):
 		return true
 	}
-	return len(w.search) >= 8 && isHex(w.search) && strings.HasPrefix(hex.EncodeToString(o.Digest[:]), w.search)
+	return len(w.search) >= 8 && isHex(w.search) && strings.HasPrefix(o.Digest.String(), w.search)
 }
 
 func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
@@ -145,7 +136,7 @@ func (s *Server) listPictures(ctx *fasthttp.RequestCtx) (any, error) {
 		return nil, err
 	}
 	w := wish{q["app"], q["type"], strings.ToLower(strings.TrimSpace(q["search"]))}
-	found, scanned, next, err := finder{now: tier, prefix: q["prefix"], wanted: w.isMetBy}.page(from, limit)
+	found, scanned, next, err := find(tier, q["prefix"], from, limit, w.isMetBy)
 	for _, o := range found {
 		page.Pictures = append(page.Pictures, s.describe(o))
 	}

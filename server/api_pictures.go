@@ -200,7 +200,7 @@ func (s *Server) putPicture(ctx *fasthttp.RequestCtx) (any, error) {
 			if o.MD5, err = in.sum(ctx); err != nil {
 				return err
 			}
-			if q["sha256"] != "" && !strings.EqualFold(q["sha256"], hex.EncodeToString(o.Digest[:])) {
+			if q["sha256"] != "" && !strings.EqualFold(q["sha256"], o.Digest.String()) {
 				return fmt.Errorf("%w: the SHA-256 of the body is another", errRequest)
 			}
 			err = s.inspect(o, bytes)

@@ -24,6 +24,9 @@ import (
 // it looks at them before anything else (dfsapi.md 1.3).
 var dfsapiExtensions = []string{"bmp", "jpg", "jpeg", "gif", "png"}
 
+// maxDFSAPIKey is the longest appKey, in bytes (dfsapi.md 1.3).
+const maxDFSAPIKey = 10
+
 // maxCacheTime caps the life of a time-limited picture.
 const maxCacheTime = 10 * 365 * 24 * time.Hour
 
@@ -86,7 +89,7 @@ func (s *Server) verifySaveImage(ctx *fasthttp.RequestCtx, f form) (saveRequest,
 	if err != nil {
 		return saveRequest{}, err
 	}
-	if n := len(p.appKey); n < 1 || n > 10 {
+	if n := len(p.appKey); n < 1 || n > maxDFSAPIKey {
 		return saveRequest{}, errAppKey
 	}
 	app, err := s.cfg.Apps.App(p.appKey)

@@ -28,6 +28,12 @@ const (
 	exifText  = 200      // characters of a value that are told
 )
 
+// exifTag is what a picture tells of itself.
+type exifTag struct {
+	Tag   string `json:"tag"`
+	Value string `json:"value"`
+}
+
 // readEXIF returns what the EXIF of a picture tells. What cannot be read tells nothing.
 func readEXIF(r io.ReadSeeker, mediaType string) (tags []exifTag) {
 	format, ok := exifFormats[mediaType]

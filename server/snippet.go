@@ -54,15 +54,12 @@ func SnippetApp(apps Apps, key string) (store.App, error) {
 		return apps.App(key)
 	}
 	for _, app := range apps.Apps() {
-		if len(app.Key) <= maxSnippetKey && !app.Disabled {
+		if len(app.Key) <= maxDFSAPIKey && !app.Disabled {
 			return app, nil
 		}
 	}
-	return store.App{}, fmt.Errorf("%w: no application has a key of up to %d characters, as dfsapi wants it", ErrSnippet, maxSnippetKey)
+	return store.App{}, fmt.Errorf("%w: no application has a key of up to %d characters, as dfsapi wants it", ErrSnippet, maxDFSAPIKey)
 }
-
-// maxSnippetKey is the longest key that dfsapi takes.
-const maxSnippetKey = 10
 
 // Snippet returns the source of a program that stores the picture it is given by dfsapi's
 // saveImage, for good, and prints its URL. It needs what its language comes with. ErrSnippet.
@@ -70,8 +67,8 @@ func Snippet(language string, v SnippetValues) (string, error) {
 	switch {
 	case !slices.Contains(SnippetLanguages, language):
 		return "", fmt.Errorf("%w in %q: want one of %s", ErrSnippet, language, strings.Join(SnippetLanguages, ", "))
-	case len(v.App) < 1 || len(v.App) > maxSnippetKey:
-		return "", fmt.Errorf("%w for application %q: dfsapi takes keys of 1 to %d characters", ErrSnippet, v.App, maxSnippetKey)
+	case len(v.App) < 1 || len(v.App) > maxDFSAPIKey:
+		return "", fmt.Errorf("%w for application %q: dfsapi takes keys of 1 to %d characters", ErrSnippet, v.App, maxDFSAPIKey)
 	case strings.ContainsFunc(v.Secret, func(r rune) bool { return r < ' ' }):
 		return "", fmt.Errorf("%w: the secret of application %q is no text", ErrSnippet, v.App)
 	}

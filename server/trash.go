@@ -23,14 +23,14 @@ type Trashed struct {
 }
 
 // trashPath returns the path of what a trashed object is part of: for variants of a
-// picture their folder.
-func trashPath(name string) string {
+// picture their folder, and whether it is the original of those.
+func trashPath(name string) (path string, isOriginal bool) {
 	name = strings.TrimPrefix(name, trashPrefix)
 	dir, file, _ := cutLast(name, "/")
-	if _, ok := parseVariant(again.ReplaceAllString(dir, "") + "/" + file); ok {
-		return dir
+	if v, ok := parseVariant(again.ReplaceAllString(dir, "") + "/" + file); ok {
+		return dir, v.suffix == original
 	}
-	return name
+	return name, false
 }
 
 // TrashPage returns up to limit pictures of the trash, by container and folder, whose names
@@ -42,7 +42,7 @@ func TrashPage(pictures store.Store, from string, limit int) (found []Trashed, n
 			return nil, "", err
 		}
 		for _, o := range objs {
-			path := trashPath(o.Name)
+			path, isOriginal := trashPath(o.Name)
 			if n := len(found); n == 0 || found[n-1].Path != path {
 				if n == limit {
 					return found, o.Name, nil
@@ -52,7 +52,7 @@ func TrashPage(pictures store.Store, from string, limit int) (found []Trashed, n
 			t := &found[len(found)-1]
 			t.Files++
 			t.Bytes += o.Size
-			if v, ok := parseVariant(again.ReplaceAllString(path, "") + o.Name[strings.LastIndexByte(o.Name, '/'):]); ok && v.suffix == original {
+			if isOriginal {
 				t.Name, t.Type = o.Name, o.MediaType
 			}
 		}

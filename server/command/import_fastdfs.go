@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -202,8 +203,8 @@ func notWhole(name string) string {
 	}
 	const isTrunk = 1 << 59
 	if len(name) == encodedID+trunkIDMore+idTail {
-		b := decodeID(name[:encodedID])
-		if len(b) == 20 && binary.BigEndian.Uint64(b[8:])&isTrunk != 0 {
+		b, err := base64.RawURLEncoding.DecodeString(name[:encodedID])
+		if err == nil && len(b) == 20 && binary.BigEndian.Uint64(b[8:])&isTrunk != 0 {
 			return "its bytes are in a trunk file; download it from the running storage"
 		}
 	}

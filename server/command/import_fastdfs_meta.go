@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -14,15 +13,6 @@ import (
 
 // maxMetadata is the most that names and values may have together, in bytes: Azure's limit.
 const maxMetadata = 8 << 10
-
-// decodeID decodes the base64 of a file ID; nil if it is none.
-func decodeID(text string) []byte {
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return nil
-	}
-	return b
-}
 
 // readMetadata reads what was stored beside a file with fdfs_set_metadata, as headers of Put
 // Blob; nil where there is nothing.
