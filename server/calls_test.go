@@ -153,7 +153,7 @@ var callRows = []struct {
 		}
 	}},
 	{"a start, for each bucket and tier", func(s *remoteServer) func() {
-		return func() { s.openTier("another") }
+		return func() { s.openTier(s.t, "another") }
 	}},
 }
 

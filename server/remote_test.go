@@ -18,6 +18,7 @@ type remoteServer struct {
 	url   string
 	node  string
 	photo []byte
+	now   func() time.Time
 	less  map[string]int // calls that are another row's
 }
 
@@ -40,23 +41,23 @@ func newRemoteServer(t *testing.T) *remoteServer {
 func newServerOver(t *testing.T, s3 *s3test.Server, node string) *remoteServer {
 	s := &remoteServer{s3: s3, url: s3.Endpoint(t), node: node, photo: testPicture(t, "landscape_1.jpg"), less: make(map[string]int)}
 	s.testServer = newTestServer(t, func(c *Config) {
-		s.testServer = &testServer{t: t, clock: &testClock{t: c.Now()}}
-		c.Pictures, c.Cache, c.Data = s.openTier("pictures"), s.openTier("cache"), nil
+		s.now = c.Now
+		c.Pictures, c.Cache, c.Data = s.openTier(t, "pictures"), s.openTier(t, "cache"), nil
 		c.SweepEvery = 100 * 365 * 24 * time.Hour // when the test says so
 	})
 	return s
 }
 
-func (s *remoteServer) openTier(tier string) store.Tier {
-	s.t.Helper()
+func (s *remoteServer) openTier(t testing.TB, tier string) store.Tier {
+	t.Helper()
 	b, err := store.OpenBucket(store.BucketOptions{
-		Options: store.Options{Now: func() time.Time { return s.clock.Now() }}, Endpoints: []string{s.url}, AccessKey: "key", SecretKey: "secret",
-		Bucket: "tintype", Tier: tier, Node: s.node, Temp: s.t.TempDir(),
+		Options: store.Options{Now: s.now}, Endpoints: []string{s.url}, AccessKey: "key", SecretKey: "secret",
+		Bucket: "tintype", Tier: tier, Node: s.node, Temp: t.TempDir(),
 	})
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	s.t.Cleanup(func() { b.Close() })
+	t.Cleanup(func() { b.Close() })
 	return b
 }
 
