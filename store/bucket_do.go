@@ -214,7 +214,7 @@ func (c *bucketChange) put(e *named, at address, body io.ReaderAt, tail []byte) 
 			return err
 		case err == nil && k.put == e.is.put:
 			e.done = true
-			return nil
+			return c.doubt(e, at, k)
 		case err == nil && !e.replaces && !k.Expired(c.opt.Now()):
 			return fmt.Errorf("%w: %q", ErrExists, e.name)
 		case err == nil || k.gone:
@@ -226,6 +226,16 @@ func (c *bucketChange) put(e *named, at address, body io.ReaderAt, tail []byte) 
 			return fmt.Errorf("%w: %q", ErrExists, e.name)
 		}
 	}
+}
+
+// doubt writes beside what the first try of a put has brought that later ones may still come.
+func (c *bucketChange) doubt(e *named, at address, k kept) error {
+	if e.is.doubts.IsZero() || !k.doubts.IsZero() {
+		return nil
+	}
+	m, tail := e.is.meta()
+	_, err := c.s3.copy(at, at, k.Size+int64(len(tail)), m)
+	return err
 }
 
 func latest(a, b time.Time) time.Time {

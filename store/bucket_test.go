@@ -153,12 +153,14 @@ func TestBucketKeepsAwayAPutThatComesLate(t *testing.T) {
 	}
 	trash := func(b *Bucket) error { return move(b, rename{"a", "delete-a", b.opt.Now()}) }
 	drop := func(b *Bucket) error { return del(b, "a") }
+	const doneBefore = "done by a try before"
 	for name, test := range map[string]struct {
 		isNew bool
 		then  []func(*Bucket) error
 		left  []string
 	}{
 		"moved":                {true, []func(*Bucket) error{trash}, []string{"delete-a"}},
+		doneBefore:             {true, []func(*Bucket) error{drop}, nil},
 		"deleted":              {true, []func(*Bucket) error{drop}, nil},
 		"put as may be":        {false, []func(*Bucket) error{drop}, nil},
 		"put again":            {true, []func(*Bucket) error{drop, again, drop}, nil},
@@ -173,9 +175,16 @@ func TestBucketKeepsAwayAPutThatComesLate(t *testing.T) {
 			b := m.open(t, c, "n1")
 			defer b.Close()
 			var late *http.Request
+			done := name != doneBefore
 			m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
-				if r.Method != "PUT" || late != nil {
+				switch {
+				case r.Method != "PUT" || late != nil:
 					return false
+				case !done:
+					done = true
+					m.Do(httptest.NewRecorder(), r)
+					w.WriteHeader(http.StatusGatewayTimeout)
+					return true
 				}
 				body, _ := io.ReadAll(r.Body)
 				late = r.Clone(context.Background())
