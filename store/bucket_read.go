@@ -307,7 +307,7 @@ func (r *remote) readAt(p []byte, at int64) error {
 	return nil
 }
 
-// more reads some bytes from at on.
+// more reads some bytes from at on. io.EOF: there are no more; one that breaks off ends otherwise.
 func (r *remote) more(p []byte, at int64) (n int, err error) {
 	if r.body != nil && r.from != at {
 		r.Close()
@@ -332,9 +332,6 @@ func (r *remote) more(p []byte, at int64) (n int, err error) {
 	r.from += int64(n)
 	if err != nil {
 		r.Close()
-	}
-	if err == io.EOF && r.from < r.Size+r.tail {
-		err = io.ErrUnexpectedEOF
 	}
 	return n, err
 }
