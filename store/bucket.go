@@ -2,11 +2,13 @@ package store
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"net"
 	"regexp"
 	"strconv"
 	"strings"
@@ -44,7 +46,9 @@ type BucketOptions struct {
 	// the system's.
 	Temp string
 
-	attempt time.Duration // in the place of attemptTime; 0: that
+	// In tests, in the place of attemptTime and of a dialer.
+	attempt time.Duration
+	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Bucket is a Store in S3, which any number of servers share: none of them keeps anything
@@ -289,5 +293,6 @@ func (b *Bucket) Version(name string) uint64 {
 func (b *Bucket) Close() error {
 	close(b.stop)
 	b.ended.Wait()
+	defer b.s3.transport.CloseIdleConnections()
 	return b.tally.flush(b, 0)
 }

@@ -68,7 +68,7 @@ func describe(ch Change) string {
 // what was to be.
 func (w *bucketWorker) adopt(next world) {
 	w.weather.set(0, -1)
-	w.weather.settle(true)
+	w.weather.calm(true)
 	found := make(world)
 	for _, name := range w.names {
 		o, err := patiently(func() (Object, error) { return w.server.Stat(name) })
@@ -168,6 +168,7 @@ func (m *bucketModel) compareIDs(b *Bucket, w *bucketWorker) {
 // leftOver looks at what S3 has when everything is over that a change or a deletion leaves for
 // later.
 func (m *bucketModel) leftOver() {
+	time.Sleep(2 * probeEvery) // until they see that S3 answers again
 	for range 2 {
 		m.clock.add(lateTime + inFlight + 15*time.Minute)
 		m.sweep(m.servers[0], time.Time{})

@@ -53,15 +53,19 @@ const userMeta = "X-Amz-Meta-"
 // s3 makes the calls that every S3 knows, to one of several endpoints: the same one until it
 // fails, as a dead one would cost every other call an attempt.
 type s3 struct {
-	clients []*minio.Core
-	now     atomic.Uint32 // which of them is called
-	attempt time.Duration // attemptTime
+	clients   []*minio.Core
+	transport *http.Transport // of all of them
+	now       atomic.Uint32   // which of them is called
+	attempt   time.Duration   // attemptTime
 }
 
 // newS3 returns the client for endpoints, each a URL without a path.
 func newS3(opt BucketOptions) (*s3, error) {
 	s := &s3{attempt: cmp.Or(opt.attempt, attemptTime)}
-	transport := s.newTransport()
+	s.transport = s.newTransport()
+	if opt.dial != nil {
+		s.transport.DialContext = opt.dial
+	}
 	for i, endpoint := range opt.Endpoints {
 		u, err := url.Parse(endpoint)
 		if err == nil && u.User != nil {
@@ -72,7 +76,7 @@ func newS3(opt BucketOptions) (*s3, error) {
 		}
 		client, err := minio.NewCore(u.Host, &minio.Options{
 			Creds: credentials.NewStaticV4(opt.AccessKey, opt.SecretKey, ""), Secure: u.Scheme == "https", Region: opt.Region,
-			Transport: &clocked{&watched{transport, s, uint32(i)}, opt.Clock}, BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
+			Transport: &clocked{&watched{s.transport, s, uint32(i)}, opt.Clock}, BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("endpoint %q: %w", endpoint, err)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -52,6 +53,7 @@ func (w *weather) fault(out http.ResponseWriter, r *http.Request) bool {
 		delete(w.active, over)
 		close(over)
 	}()
+	w.settle(func(c call) bool { return !c.isFirst() && sharesKey(c.Request, r) })
 	switch w.kind(r) {
 	case "down":
 		out.WriteHeader(http.StatusServiceUnavailable)
@@ -66,9 +68,8 @@ func (w *weather) fault(out http.ResponseWriter, r *http.Request) bool {
 		w.keep(r)
 		out.WriteHeader(http.StatusGatewayTimeout)
 	case "hung":
-		body, _ := io.ReadAll(r.Body)
+		w.keep(r)
 		time.Sleep(w.attempt * 3 / 2)
-		w.Do(httptest.NewRecorder(), again(r, body))
 	case "200 and an error":
 		io.WriteString(out, "<Error><Code>InternalError</Code></Error>")
 	default:
@@ -110,7 +111,8 @@ func again(r *http.Request, body []byte) *http.Request {
 	return r
 }
 
-// keep takes a call for later.
+// keep takes a call for later. A put that is to be the first may come at any time for which its
+// signature holds. Nothing is promised of others that come after the next call for their keys.
 func (w *weather) keep(r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	w.mu.Lock()
@@ -118,34 +120,53 @@ func (w *weather) keep(r *http.Request) {
 	w.late = append(w.late, call{again(r, body), w.clock.Now()})
 }
 
-// settle makes the calls that are late. A put that is to be the first may come at any time for
-// which its signature holds, and is left for later unless all are to be made. Nothing is
-// promised of others that come after the next change of their names.
-func (w *weather) settle(all bool) {
+// isFirst says whether it is a put that does nothing where there is something.
+func (c call) isFirst() bool { return c.Header.Get("If-None-Match") != "" }
+
+// sharesKey says whether two calls have to do with one key.
+func sharesKey(a, b *http.Request) bool {
+	for _, key := range keysOf(a) {
+		if slices.Contains(keysOf(b), key) {
+			return true
+		}
+	}
+	return false
+}
+
+func keysOf(r *http.Request) (keys []string) {
+	if from := r.Header.Get("X-Amz-Copy-Source"); from != "" {
+		keys = append(keys, strings.TrimPrefix(from, "/"))
+	}
+	return append(keys, strings.TrimPrefix(r.URL.Path, "/"))
+}
+
+// calm has all calls made that are late, but for most of those that may come later still, unless
+// all are to come.
+func (w *weather) calm(all bool) {
 	w.mu.Lock()
-	late, active := w.late, slices.Collect(maps.Keys(w.active))
-	w.late = nil
+	active := slices.Collect(maps.Keys(w.active))
 	w.mu.Unlock()
 	for _, over := range active {
 		<-over
 	}
+	w.settle(func(c call) bool { return all || !c.isFirst() || w.rand.IntN(4) == 0 })
+}
+
+// settle makes those of the calls that are late for which it is time.
+func (w *weather) settle(now func(call) bool) {
+	w.mu.Lock()
+	var late []call
+	w.late = slices.DeleteFunc(w.late, func(c call) bool {
+		isNow := now(c)
+		if isNow {
+			late = append(late, c)
+		}
+		return isNow
+	})
+	w.mu.Unlock()
 	for _, c := range late {
-		switch isFirst := c.Header.Get("If-None-Match") != ""; {
-		case isFirst && w.clock.Now().Sub(c.sent) >= 15*time.Minute:
-		case isFirst && !all && w.isLater(c):
-		default:
+		if !c.isFirst() || w.clock.Now().Sub(c.sent) < 15*time.Minute { // for which its signature holds
 			w.Do(httptest.NewRecorder(), c.Request)
 		}
 	}
-}
-
-// isLater keeps most calls for later still.
-func (w *weather) isLater(c call) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	later := w.rand.IntN(4) > 0
-	if later {
-		w.late = append(w.late, c)
-	}
-	return later
 }

@@ -48,8 +48,13 @@ func (o object) tag() string { return fmt.Sprintf(`"%x"`, md5.Sum(o.data)) }
 
 // New returns a server, and a URL for it, until the test ends.
 func New(t testing.TB) (*Server, string) {
-	s := &Server{objects: make(map[string]object), calls: make(map[string]int)}
+	s := Unserved()
 	return s, s.Endpoint(t)
+}
+
+// Unserved returns a server to which no URL leads.
+func Unserved() *Server {
+	return &Server{objects: make(map[string]object), calls: make(map[string]int)}
 }
 
 // Endpoint returns one more URL for the same buckets.
