@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -31,16 +30,12 @@ func (b *Bucket) Apply(ch Change) ([]Object, error) {
 			return nil, err
 		}
 	}
-	for held := changed(ch, objs); ; {
-		more, err := b.holding(held, ch, objs, bodies)
-		if err != nil || len(more) == 0 {
-			if err != nil {
-				objs = nil
-			}
-			return objs, err
-		}
-		held = append(held, more...)
-	}
+	var done []Object
+	err := b.locks.hold(changed(ch, objs), func(h *holding) (err error) {
+		done, err = b.apply(h, ch, slices.Clone(objs), bodies)
+		return err
+	})
+	return done, err
 }
 
 // changed returns the names that ch is known to change.
@@ -55,53 +50,31 @@ func changed(ch Change, objs []Object) []string {
 	return all
 }
 
-// holding does all of ch while no other change of this process has the names held. more: it
-// has done nothing, since these would have to be held too, as it changes them or goes by what
-// is there.
-func (b *Bucket) holding(held []string, ch Change, objs []Object, bodies []*bodyAt) (more []string, err error) {
-	b.locks.lock(held)
-	defer b.locks.unlock(held)
-	c := &bucketChange{Bucket: b, all: make(map[string]*named)}
-	if ch.Decide != nil {
-		ch.Delete, ch.Edit = slices.Clip(ch.Delete), slices.Clip(ch.Edit)
-		if err := ch.Decide(c, &ch); err != nil {
-			return nil, err
-		}
-		if more := c.others(held, changed(ch, nil)); len(more) > 0 {
-			return more, nil
-		}
+// apply does all of ch, and returns objs as they are stored. Where h cannot have a name it does
+// nothing.
+func (b *Bucket) apply(h *holding, ch Change, objs []Object, bodies []*bodyAt) ([]Object, error) {
+	c := &bucketChange{Bucket: b, held: h, all: make(map[string]*named)}
+	if err := h.decide(&ch, c); err != nil {
+		return nil, err
 	}
 	if err := c.run(ch, objs, bodies); err != nil {
 		return nil, err
-	}
-	if more := c.others(held, nil); len(more) > 0 { // to which something moves
-		return more, nil
 	}
 	defer func() {
 		for name := range c.all {
 			b.versions.of(name).Add(1)
 		}
 	}()
-	return nil, c.do()
-}
-
-// others returns the names that c has looked at, and those of changed, which are not held.
-func (c *bucketChange) others(held, changed []string) (more []string) {
-	known := make(map[string]bool, len(held))
-	for _, name := range held {
-		known[name] = true
+	if err := c.do(); err != nil {
+		return nil, err
 	}
-	for _, name := range slices.AppendSeq(changed, maps.Keys(c.all)) {
-		if !known[name] {
-			known[name], more = true, append(more, name)
-		}
-	}
-	return more
+	return objs, nil
 }
 
 // bucketChange is a Change on its way: what is under the names that it has looked at, and what is to be.
 type bucketChange struct {
 	*Bucket
+	held  *holding // all that it has looked at, or puts
 	all   map[string]*named
 	order []*named // those that are changed, as they came
 }
@@ -152,16 +125,14 @@ func (c *bucketChange) change(e *named) {
 	}
 }
 
-// lookAll looks at what is under names at once, for entry.
+// lookAll looks at what is under names at once, for entry. errHeld.
 func (c *bucketChange) lookAll(names []string) error {
+	names = slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(names))), func(name string) bool { return c.all[name] != nil })
+	if err := c.held.take(names); err != nil {
+		return err
+	}
 	var mu sync.Mutex // guards all
-	return inParallel(slices.Compact(slices.Sorted(slices.Values(names))), func(name string) error {
-		mu.Lock()
-		_, known := c.all[name]
-		mu.Unlock()
-		if known {
-			return nil
-		}
+	return inParallel(names, func(name string) error {
 		k, err := c.look(name)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err

@@ -125,7 +125,7 @@
 // A change (bucket_apply.go, bucket_do.go):
 //
 //	stage     bytes to memory or a file; SHA-256, which S3 compares as well
-//	hold      its names, within this process; what it goes by is looked at under them
+//	hold      its names, within this process, and those that it comes to look at (locks.go)
 //	plan      what is under each name now, and what is to be
 //	point     IDs, and when objects are due
 //	write     variants, then originals: PUT of new bytes, COPY of what moves

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"errors"
+	"maps"
 	"slices"
 	"sync"
 )
@@ -35,4 +37,82 @@ func (n *nameLocks) unlock(list []string) {
 		delete(n.held, name)
 	}
 	n.free.Broadcast()
+}
+
+// errHeld is returned to a change that has to be made again: another one has a name that it needs.
+var errHeld = errors.New("store: another change has the name")
+
+// holding is the names that a change has, and those that it needed and could not have.
+type holding struct {
+	locks   *nameLocks
+	names   map[string]bool
+	missing []string
+}
+
+// hold has change run while no other one has the names, nor those that it takes. It is run
+// again when it could not take one that is free by then: no two wait for each other, and a name that
+// is another one each time is waited for by nobody.
+func (n *nameLocks) hold(names []string, change func(*holding) error) error {
+	for {
+		missing, err := n.holdOnce(names, change)
+		if len(missing) == 0 {
+			return err
+		}
+		names = append(names, missing...)
+	}
+}
+
+func (n *nameLocks) holdOnce(names []string, change func(*holding) error) (missing []string, err error) {
+	n.lock(names)
+	h := &holding{locks: n, names: make(map[string]bool)}
+	defer func() { n.unlock(slices.Collect(maps.Keys(h.names))) }()
+	for _, name := range names {
+		h.names[name] = true
+	}
+	err = change(h)
+	return h.missing, err
+}
+
+// take adds names; errHeld if another change has one of them.
+func (h *holding) take(names []string) error {
+	h.locks.mu.Lock()
+	defer h.locks.mu.Unlock()
+	for _, name := range names {
+		if !h.names[name] && h.locks.held[name] {
+			h.missing = append(h.missing, name)
+		}
+	}
+	if len(h.missing) > 0 {
+		return errHeld
+	}
+	for _, name := range names {
+		h.names[name], h.locks.held[name] = true, true
+	}
+	return nil
+}
+
+// decide has ch decided by what now tells, when h has all names that ch then changes. errHeld.
+func (h *holding) decide(ch *Change, now View) error {
+	if ch.Decide == nil {
+		return nil
+	}
+	for {
+		next := *ch
+		next.Delete, next.Edit = slices.Clip(ch.Delete), slices.Clip(ch.Edit)
+		err := ch.Decide(now, &next)
+		if len(h.missing) > 0 { // whatever it has made of that
+			return errHeld
+		}
+		if err != nil {
+			return err
+		}
+		before := len(h.names)
+		if err := h.take(changed(next, nil)); err != nil {
+			return err
+		}
+		if len(h.names) == before {
+			*ch = next
+			return nil
+		}
+	}
 }

@@ -20,62 +20,43 @@ func (r *Redis) Apply(ch Change) ([]Object, error) {
 			r.discard(s)
 		}
 	}()
-	held := slices.Clone(ch.Delete)
-	for _, e := range ch.Edit {
-		held = append(held, e.Name)
-	}
 	for i, item := range ch.Put {
 		objs[i] = item.Object
 		s, err := r.stage(&objs[i], item)
 		if err != nil {
 			return nil, err
 		}
-		bodies, held = append(bodies, s), append(held, objs[i].Name)
+		bodies = append(bodies, s)
 	}
-	for round := 1; ; round++ {
-		// a name that is another one in each round is nobody else's, and is not waited for
-		done, more, err := r.holding(held, round == 3, ch, slices.Clone(objs), bodies)
-		if err != nil || len(more) == 0 {
-			return done, err
-		}
-		held = append(held, more...)
-	}
+	var done []Object
+	err := r.locks.hold(changed(ch, objs), func(h *holding) (err error) {
+		done, err = r.apply(h, ch, slices.Clone(objs), bodies)
+		return err
+	})
+	return done, err
 }
 
-// holding does all of ch while no other change of this process has the names held, and
-// returns objs as they are stored. more: it has done nothing, since these would have to be
-// held too; there are none where it is the last time.
-func (r *Redis) holding(held []string, last bool, ch Change, objs []Object, bodies []*bodyAt) (_ []Object, more []string, err error) {
-	r.locks.lock(held)
-	defer r.locks.unlock(held)
-	b := &blend{Redis: r, all: make(map[string]*tiered)}
-	if ch.Decide != nil {
-		ch.Delete, ch.Edit = slices.Clip(ch.Delete), slices.Clip(ch.Edit)
-		if err := ch.Decide(r, &ch); err != nil {
-			return nil, nil, err
-		}
+// apply does all of ch, and returns objs as they are stored. Where h cannot have a name it does
+// nothing.
+func (r *Redis) apply(h *holding, ch Change, objs []Object, bodies []*bodyAt) ([]Object, error) {
+	b := &blend{Redis: r, held: h, all: make(map[string]*tiered)}
+	if err := h.decide(&ch, b); err != nil {
+		return nil, err
 	}
 	if err := b.run(ch, objs, bodies); err != nil {
-		return nil, nil, err
-	}
-	for _, t := range b.order {
-		if !last && !slices.Contains(held, t.name) {
-			more = append(more, t.name)
-		}
-	}
-	if len(more) > 0 {
-		return nil, more, nil
+		return nil, err
 	}
 	if err := b.do(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return objs, nil, nil
+	return objs, nil
 }
 
 // blend is a Change on its way: what is under the names that it has looked at, in Redis and in
 // rest, and what is to be.
 type blend struct {
 	*Redis
+	held  *holding // all that it has looked at
 	all   map[string]*tiered
 	order []*tiered // those that are changed, as they came
 }
@@ -103,10 +84,13 @@ type tiered struct {
 	inRedis bool // it is to be in Redis; not gone and not inRedis: in rest
 }
 
-// look returns what is known of a name, looking where nothing is.
+// look returns what is known of a name, looking where nothing is. errHeld.
 func (b *blend) look(name string) (*tiered, error) {
 	if t, ok := b.all[name]; ok {
 		return t, nil
+	}
+	if err := b.held.take([]string{name}); err != nil {
+		return nil, err
 	}
 	t := &tiered{name: name}
 	f, err := b.front(name)
@@ -137,6 +121,20 @@ func (b *blend) look(name string) (*tiered, error) {
 	t.from = t
 	b.all[name] = t
 	return t, nil
+}
+
+// Stat implements View.
+func (b *blend) Stat(name string) (Object, error) {
+	t, err := b.look(name)
+	switch {
+	case err != nil:
+		return Object{}, err
+	case t.damaged != nil:
+		return Object{}, t.damaged
+	case t.is == nil:
+		return Object{}, ErrNotFound
+	}
+	return *t.is, nil
 }
 
 // become says what is to be under a name.

@@ -347,23 +347,6 @@ var redisTests = map[string]func(*testing.T, *Redis, *clock){
 			t.Errorf("%d changes, %v, want %d", o.Width-3, err, workers*rounds)
 		}
 	},
-	"a decision may think of another name each time": func(t *testing.T, r *Redis, c *clock) {
-		put(t, r, shortLived(c, "a", "x"))
-		n := 0
-		_, err := r.Apply(Change{Decide: func(_ View, ch *Change) error {
-			ch.Edit = append(ch.Edit, Edit{"a", func(o *Object) error {
-				n++
-				o.Name = fmt.Sprint("new ", n)
-				return nil
-			}})
-			return nil
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.is(t, "a", "", "")
-		r.is(t, fmt.Sprint("new ", n), "redis", "x")
-	},
 	"of many who put a new name one does": func(t *testing.T, r *Redis, c *clock) {
 		var wg sync.WaitGroup
 		var done, refused atomic.Int32

@@ -335,6 +335,28 @@ func testStore(t *testing.T, p promises, open func(t *testing.T, c *clock) Store
 			absent(t, s, "delete-a")
 			read(t, s, "delete-b")
 		},
+		"a decision may think of another name each time": func(t *testing.T, s Store, _ *clock) {
+			put(t, s, item("a", "x"))
+			n := 0
+			_, err := s.Apply(Change{Decide: func(now View, ch *Change) error {
+				if n++; n > 10 {
+					return errors.New("it is decided again and again")
+				}
+				if _, err := now.Stat(fmt.Sprint("looked at ", n)); !errors.Is(err, ErrNotFound) {
+					return err
+				}
+				to := fmt.Sprint("new ", n)
+				ch.Edit = append(ch.Edit, Edit{"a", func(o *Object) error { o.Name = to; return nil }})
+				return nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			absent(t, s, "a")
+			if got := read(t, s, fmt.Sprint("new ", n)); got != "x" {
+				t.Errorf("read %q", got)
+			}
+		},
 		"a list goes by name, prefix and page": func(t *testing.T, s Store, _ *clock) {
 			for _, name := range []string{"c/1", "c/2", "c/3", "d/1", "b"} {
 				put(t, s, item(name, name))
