@@ -212,6 +212,11 @@ func (w *bucketWorker) change() {
 	case !errors.Is(err, want) || (err == nil) != (want == nil):
 		w.Errorf("Apply(%s): %v, want %v", describe(ch), err, want)
 		return
+	case errors.Is(err, ErrExists): // nothing is promised of a try that comes when the name is free
+		w.weather.take(func(c call) bool {
+			return slices.ContainsFunc(ch.Put, func(in Item) bool { return strings.HasSuffix(c.URL.Path, "/o/"+keyOf(in.Name)) })
+		})
+		return
 	case err != nil:
 		return
 	}

@@ -154,19 +154,23 @@ func (w *weather) calm(all bool) {
 
 // settle makes those of the calls that are late for which it is time.
 func (w *weather) settle(now func(call) bool) {
-	w.mu.Lock()
-	var late []call
-	w.late = slices.DeleteFunc(w.late, func(c call) bool {
-		isNow := now(c)
-		if isNow {
-			late = append(late, c)
-		}
-		return isNow
-	})
-	w.mu.Unlock()
-	for _, c := range late {
+	for _, c := range w.take(now) {
 		if !c.isFirst() || w.clock.Now().Sub(c.sent) < 15*time.Minute { // for which its signature holds
 			w.Do(httptest.NewRecorder(), c.Request)
 		}
 	}
+}
+
+// take takes away some of the calls that are late.
+func (w *weather) take(which func(call) bool) (taken []call) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.late = slices.DeleteFunc(w.late, func(c call) bool {
+		is := which(c)
+		if is {
+			taken = append(taken, c)
+		}
+		return is
+	})
+	return taken
 }
