@@ -302,7 +302,10 @@ func (s *Server) edit(ctx *fasthttp.RequestCtx, r blobRequest, set func(*fasthtt
 		if err := c.forEdit(*o); err != nil {
 			return err
 		}
-		o.Modified = s.cfg.Now()
+		last := o.LastModified()
+		if o.Modified = s.cfg.Now().Truncate(time.Microsecond); !o.Modified.After(last) { // of a clock that was ahead
+			o.Modified = last.Add(time.Microsecond)
+		}
 		err := set(ctx, o)
 		edited = *o
 		return err

@@ -212,6 +212,11 @@ func TestMetadataAndPropertiesAreReplaced(t *testing.T) {
 	if a := s.do("PUT", s.at("a", "w")+"&comp=metadata", nil, many...); a.status != 200 || len(s.do("HEAD", s.at("a", "r"), nil).header) < 500 {
 		t.Errorf("500 names: %d %s", a.status, a.code())
 	}
+	s.clock.add(-time.Second) // as another server's may be
+	a = s.do("PUT", s.at("a", "w")+"&comp=metadata", nil, "x-ms-meta-B", "3")
+	if now := s.do("HEAD", s.at("a", "r"), nil).header.Get("ETag"); a.header.Get("ETag") != now || tags[now] {
+		t.Errorf("with a clock that is behind: entity tag %s, now %s", a.header.Get("ETag"), now)
+	}
 }
 
 // blob.md section 5, and what else a write can have wrong.
