@@ -89,8 +89,13 @@ func parseKept(name string, m meta) (kept, error) {
 }
 
 // look returns what is under a name, expired or not. Of one that is gone it says so beside
-// ErrNotFound.
+// ErrNotFound. Damage is counted.
 func (b *Bucket) look(name string) (kept, error) {
+	k, err := b.examine(name)
+	return k, b.damaged(name, err)
+}
+
+func (b *Bucket) examine(name string) (kept, error) {
 	at, err := b.at(name)
 	if err != nil {
 		return kept{}, ErrNotFound // no such name can be stored
@@ -108,10 +113,10 @@ func (b *Bucket) look(name string) (kept, error) {
 		switch {
 		case err == nil:
 			return k, nil
-		case errors.Is(err, errBroken) && breaks < maxBreaks, behind && errors.Is(err, ErrDamaged) && breaks == 0: // see Open
+		case (errors.Is(err, errBroken) || behind && errors.Is(err, ErrDamaged)) && breaks < maxBreaks: // see Open
 			continue
 		}
-		return kept{gone: k.gone, doubts: k.doubts}, b.damaged(name, err)
+		return kept{gone: k.gone, doubts: k.doubts}, err
 	}
 }
 
@@ -123,7 +128,7 @@ var errBroken = fmt.Errorf("%w: an answer breaks off", ErrUnreachable)
 func (b *Bucket) lookBehind(at address, k kept) (kept, error) {
 	m, body, err := b.s3.get(at, k.Size, -1)
 	if err == io.EOF {
-		return kept{}, fmt.Errorf("%w: nothing at %d bytes", errBroken, k.Size)
+		return kept{}, fmt.Errorf("%w: %q ends before its attributes", ErrDamaged, k.Name)
 	}
 	if err != nil {
 		return kept{}, err
@@ -146,9 +151,12 @@ func (b *Bucket) lookBehind(at address, k kept) (kept, error) {
 
 // readTail reads attributes out of what follows the bytes.
 func (k *kept) readTail(r io.Reader) error {
-	tail := make([]byte, k.tail)
-	if _, err := io.ReadFull(r, tail); err != nil {
+	tail, err := io.ReadAll(io.LimitReader(r, k.tail))
+	if err != nil {
 		return fmt.Errorf("%w: %w", errBroken, err)
+	}
+	if int64(len(tail)) < k.tail {
+		return fmt.Errorf("%w: %q ends in its attributes", ErrDamaged, k.Name)
 	}
 	attributes, err := unpackAttributes(tail)
 	if err != nil {
@@ -230,7 +238,7 @@ func (b *Bucket) open(at address, name string) (*remote, error) {
 	case err == nil && r.Size <= MaxWhole:
 		err = r.fetch()
 	case err == nil && r.tail > 0:
-		if r.kept, err = b.look(name); err == nil && r.put != put {
+		if r.kept, err = b.examine(name); err == nil && r.put != put {
 			err = errReplaced
 		}
 	}
@@ -243,7 +251,7 @@ func (b *Bucket) open(at address, name string) (*remote, error) {
 // remote is a Blob in S3.
 type remote struct {
 	kept
-	reading
+	readSoFar
 	bucket *Bucket
 	at     address
 
@@ -295,7 +303,7 @@ func (r *remote) readAt(p []byte, at int64) error {
 		case n > 0:
 			breaks = 0
 		case err == io.EOF:
-			return fmt.Errorf("%w: %v ends early", ErrDamaged, r.Digest)
+			return r.endsEarly()
 		case errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnreachable):
 			return err
 		case err != nil:
@@ -305,6 +313,18 @@ func (r *remote) readAt(p []byte, at int64) error {
 		}
 	}
 	return nil
+}
+
+// endsEarly says why S3 has fewer bytes than it is told: they may be another object's by now.
+func (r *remote) endsEarly() error {
+	m, err := r.bucket.s3.head(r.at)
+	if err != nil {
+		return err
+	}
+	if now, err := parseKept(r.Name, m); err == nil && now.put != r.put {
+		return errReplaced
+	}
+	return fmt.Errorf("%w: %v ends early", ErrDamaged, r.Digest)
 }
 
 // more reads some bytes from at on. io.EOF: there are no more; one that breaks off ends otherwise.
@@ -347,7 +367,7 @@ func (r *remote) Read(p []byte) (int, error) {
 	}
 	p = p[:min(int64(len(p)), r.Size-r.pos, 1<<20)]
 	if err := r.readAt(p, r.pos); err != nil {
-		return 0, err
+		return 0, r.bucket.damaged(r.Name, err)
 	}
 	if err := r.past(p, &r.Object); err != nil {
 		return 0, r.bucket.damaged(r.Name, err)

@@ -173,8 +173,8 @@ func (m memory) Whole() ([]byte, error) { return m.data, nil }
 func (memory) File() *os.File           { return nil }
 func (memory) Close() error             { return nil }
 
-// reading is how far an object is read, and the checksum of what was read from its start on.
-type reading struct {
+// readSoFar is how far an object is read, and the checksum of what was read from its start on.
+type readSoFar struct {
 	pos    int64
 	summed int64 // bytes that crc covers
 	crc    uint32
@@ -182,7 +182,7 @@ type reading struct {
 
 // past goes on by p, which was read of o. ErrDamaged: now all of it is read, and has another
 // checksum.
-func (r *reading) past(p []byte, o *Object) error {
+func (r *readSoFar) past(p []byte, o *Object) error {
 	if r.summed == r.pos {
 		r.crc = crc32.Update(r.crc, castagnoli, p)
 		r.summed += int64(len(p))
@@ -195,7 +195,7 @@ func (r *reading) past(p []byte, o *Object) error {
 }
 
 // seek is the Seek of an io.Seeker over o.
-func (r *reading) seek(offset int64, whence int, o *Object) (int64, error) {
+func (r *readSoFar) seek(offset int64, whence int, o *Object) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
 		offset += r.pos
@@ -214,7 +214,7 @@ func (r *reading) seek(offset int64, whence int, o *Object) (int64, error) {
 
 // opened is a Blob in its file, without the ledger behind it.
 type opened struct {
-	reading
+	readSoFar
 	file file
 	obj  Object
 	disk *Disk
