@@ -46,7 +46,7 @@ type BucketOptions struct {
 	// the system's.
 	Temp string
 
-	// In tests, in the place of attemptTime and of a dialer.
+	// In tests, in the place of attemptTime and of a dialer; 0 and nil: these.
 	attempt time.Duration
 	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 }

@@ -119,6 +119,13 @@ func (c *bucketChange) Stat(name string) (Object, error) {
 	return e.is.Object, nil
 }
 
+// List implements View.
+func (c *bucketChange) List(prefix, from, delimiter string, limit int) ([]Object, error) {
+	objs, err := c.Bucket.List(prefix, from, delimiter, limit)
+	c.held.list(objs)
+	return objs, err
+}
+
 func (c *bucketChange) change(e *named) {
 	if !e.changed {
 		e.changed, c.order = true, append(c.order, e)

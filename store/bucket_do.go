@@ -228,13 +228,17 @@ func (c *bucketChange) put(e *named, at address, body io.ReaderAt, tail []byte) 
 	}
 }
 
-// doubt writes beside what the first try of a put has brought that later ones may still come.
+// doubt writes beside what the first try of a put has brought that later ones may still come, if
+// there were any.
 func (c *bucketChange) doubt(e *named, at address, k kept) error {
 	if e.is.doubts.IsZero() || !k.doubts.IsZero() {
 		return nil
 	}
 	m, tail := e.is.meta()
 	_, err := c.s3.copy(at, at, k.Size+int64(len(tail)), m)
+	if errors.Is(err, ErrNotFound) { // deleted by then
+		return nil
+	}
 	return err
 }
 

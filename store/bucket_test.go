@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -134,7 +133,11 @@ func TestBucketKnowsItsOwnPut(t *testing.T) {
 	}
 	in := item("a", "x")
 	in.New = true
+	m.Calls()
 	put(t, b, in)
+	if calls := m.Calls(); calls["PUT"] != 1 || calls["COPY"] > 0 {
+		t.Errorf("calls: %v", calls)
+	}
 	in = item("a", "x")
 	in.New = true
 	if _, err := tryPut(b, in); !errors.Is(err, ErrExists) || lost != 1 {
@@ -145,7 +148,7 @@ func TestBucketKnowsItsOwnPut(t *testing.T) {
 // A gateway that hung may do a put when the picture has long been put by another one, and
 // deleted.
 func TestBucketKeepsAwayAPutThatComesLate(t *testing.T) {
-	again := func(b *Bucket) error {
+	putAgain := func(b *Bucket) error {
 		in := item("a", "again")
 		in.New = true
 		_, err := tryPut(b, in)
@@ -163,7 +166,7 @@ func TestBucketKeepsAwayAPutThatComesLate(t *testing.T) {
 		doneBefore:             {true, []func(*Bucket) error{drop}, nil},
 		"deleted":              {true, []func(*Bucket) error{drop}, nil},
 		"put as may be":        {false, []func(*Bucket) error{drop}, nil},
-		"put again":            {true, []func(*Bucket) error{drop, again, drop}, nil},
+		"put again":            {true, []func(*Bucket) error{drop, putAgain, drop}, nil},
 		"replaced":             {true, []func(*Bucket) error{func(b *Bucket) error { _, err := tryPut(b, item("a", "y")); return err }, drop}, nil},
 		"restored and deleted": {true, []func(*Bucket) error{trash, func(b *Bucket) error { return move(b, rename{"delete-a", "a", time.Time{}}) }, drop}, nil},
 		"with more attributes": {true, []func(*Bucket) error{func(b *Bucket) error {
@@ -174,22 +177,19 @@ func TestBucketKeepsAwayAPutThatComesLate(t *testing.T) {
 			c, m := newClock(), newInMemory(t)
 			b := m.open(t, c, "n1")
 			defer b.Close()
-			var late *http.Request
-			done := name != doneBefore
+			var before, late *http.Request
 			m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
-				switch {
-				case r.Method != "PUT" || late != nil:
+				if r.Method != "PUT" || late != nil {
 					return false
-				case !done:
-					done = true
-					m.Do(httptest.NewRecorder(), r)
-					w.WriteHeader(http.StatusGatewayTimeout)
-					return true
 				}
 				body, _ := io.ReadAll(r.Body)
-				late = r.Clone(context.Background())
-				late.Body = io.NopCloser(bytes.NewReader(body))
-				w.WriteHeader(http.StatusGatewayTimeout)
+				if w.WriteHeader(http.StatusGatewayTimeout); name == doneBefore && before == nil {
+					before = again(r, body)
+					return true
+				}
+				if late = again(r, body); before != nil {
+					m.Do(httptest.NewRecorder(), before)
+				}
 				return true
 			}
 			in := item("a", "x")
@@ -212,7 +212,7 @@ func TestBucketKeepsAwayAPutThatComesLate(t *testing.T) {
 			if got := m.objects(t); !slices.Equal(got, test.left) {
 				t.Errorf("S3 has %q", got)
 			}
-			if err := again(b); err != nil {
+			if err := putAgain(b); err != nil {
 				t.Error(err)
 			}
 		})
@@ -770,29 +770,76 @@ func TestBucketReadsLargeBlobs(t *testing.T) {
 		t.Errorf("its end is %q, %v", end, err)
 	}
 	blob.Close()
-	all := func(name string) error {
-		_, blob, err := b.Open(name)
-		if err != nil {
-			return err
-		}
-		defer blob.Close()
-		_, err = io.Copy(io.Discard, blob)
-		return err
+}
+
+// What is damaged is told, counted and found by Scrub, and what has been replaced is not
+// taken for it.
+func TestBucketFindsDamage(t *testing.T) {
+	c, m := newClock(), newInMemory(t)
+	b := m.open(t, c, "n1")
+	defer b.Close()
+	large := item("large with attributes", strings.Repeat("x", MaxWhole+1))
+	large.Attributes = map[string]string{"k": strings.Repeat("v", 5000)}
+	items := []Item{item("large", strings.Repeat("x", MaxWhole+1)), item("small", "12345"), large}
+	put(t, b, items...)
+	_, old, err := b.Open("large")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range []string{"large", "small"} {
-		m.Change("tintype/p/pictures/o/"+keyOf(name), func(data []byte) []byte { data[1] ^= 1; return data })
-		if err := all(name); !errors.Is(err, ErrDamaged) {
-			t.Errorf("%s, damaged: %v", name, err)
-		}
-		for cut := range 2 {
-			m.Change("tintype/p/pictures/o/"+keyOf(name), func(data []byte) []byte { return data[:(len(data)-1)*(1-cut)] })
-			if err := all(name); !errors.Is(err, ErrDamaged) {
-				t.Errorf("%s, cut off: %v", name, err)
+	put(t, b, item("large", "y"))
+	old.Seek(-1, io.SeekEnd)
+	if _, err := io.ReadAll(old); !errors.Is(err, ErrNotFound) || b.damage.Load() > 0 {
+		t.Errorf("reading on what is replaced: %v, %d damaged", err, b.damage.Load())
+	}
+	old.Close()
+	items[0].Body = strings.NewReader(strings.Repeat("x", MaxWhole+1))
+	put(t, b, items[0])
+	for _, in := range items {
+		for what, change := range map[string]func([]byte) []byte{
+			"damaged":          func(data []byte) []byte { data[1] ^= 1; return data },
+			"cut off":          func(data []byte) []byte { return data[:len(data)-1] },
+			"cut off, to none": func([]byte) []byte { return nil },
+		} {
+			key, before := "tintype/p/pictures/o/"+keyOf(in.Name), b.damage.Load()
+			var sound []byte
+			m.Change(key, func(data []byte) []byte { sound = data; return change(bytes.Clone(data)) })
+			if _, _, err := slurp(b, in.Name); !errors.Is(err, ErrDamaged) || b.damage.Load() != before+1 {
+				t.Errorf("%s, %s: %v, %d damaged", in.Name, what, err, b.damage.Load()-before)
 			}
+			if s, err := b.Scrub(false, noProgress); err != nil || len(s.Damaged) != 1 || s.Objects != 3 || !s.Bad() {
+				t.Errorf("%s, %s: Scrub = %+v, %v", in.Name, what, s, err)
+			}
+			m.Change(key, func([]byte) []byte { return sound })
 		}
 	}
-	if s, err := b.Scrub(false, noProgress); err != nil || len(s.Damaged) != 2 || s.Objects != 2 || !s.Bad() {
-		t.Errorf("Scrub = %+v, %v", s, err)
+}
+
+// What a decision goes by is looked at while nobody else changes it, be it found by a list.
+func TestBucketDecidesAgainWhereAListIsOutOfDate(t *testing.T) {
+	b := openBucket(t, newClock(), nil)
+	defer b.Close()
+	put(t, b, item("x1", "x"), item("x2", "x"))
+	var other sync.Once
+	_, err := b.Apply(Change{Decide: func(now View, ch *Change) error {
+		objs, err := now.List("x", "", "", 10)
+		other.Do(func() {
+			if err := del(b, "x1"); err != nil {
+				t.Error(err)
+			}
+		})
+		for _, o := range objs {
+			if _, err := now.Stat(o.Name); err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			ch.Delete = append(ch.Delete, o.Name)
+		}
+		return err
+	}})
+	if err != nil {
+		t.Error(err)
+	}
+	if objs, err := b.List("", "", "", 10); err != nil || len(objs) > 0 {
+		t.Errorf("List = %v, %v", objs, err)
 	}
 }
 

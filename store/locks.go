@@ -47,6 +47,7 @@ type holding struct {
 	locks   *nameLocks
 	names   map[string]bool
 	missing []string
+	listed  map[string]bool // by a decision, that were not among names
 }
 
 // hold has change run while no other one has the names, nor those that it takes. It is run
@@ -91,12 +92,22 @@ func (h *holding) take(names []string) error {
 	return nil
 }
 
-// decide has ch decided by what now tells, when h has all names that ch then changes. errHeld.
+// list notes what a decision is told by a list.
+func (h *holding) list(objs []Object) {
+	for _, o := range objs {
+		if !h.names[o.Name] {
+			h.listed[o.Name] = true
+		}
+	}
+}
+
+// decide has ch decided by what now tells while h has all names that ch then changes. errHeld.
 func (h *holding) decide(ch *Change, now View) error {
 	if ch.Decide == nil {
 		return nil
 	}
 	for {
+		h.listed = make(map[string]bool)
 		next := *ch
 		next.Delete, next.Edit = slices.Clip(ch.Delete), slices.Clip(ch.Edit)
 		err := ch.Decide(now, &next)
@@ -106,11 +117,11 @@ func (h *holding) decide(ch *Change, now View) error {
 		if err != nil {
 			return err
 		}
-		before := len(h.names)
-		if err := h.take(changed(next, nil)); err != nil {
+		before, names := len(h.names), changed(next, nil)
+		if err := h.take(names); err != nil {
 			return err
 		}
-		if len(h.names) == before {
+		if len(h.names) == before && !slices.ContainsFunc(names, func(name string) bool { return h.listed[name] }) {
 			*ch = next
 			return nil
 		}

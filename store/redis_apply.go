@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -137,6 +136,13 @@ func (b *blend) Stat(name string) (Object, error) {
 	return *t.is, nil
 }
 
+// List implements View.
+func (b *blend) List(prefix, from, delimiter string, limit int) ([]Object, error) {
+	objs, err := b.Redis.List(prefix, from, delimiter, limit)
+	b.held.list(objs)
+	return objs, err
+}
+
 // become says what is to be under a name.
 func (b *blend) become(t *tiered, is *Object, body *bodyAt, from *tiered) {
 	if !t.changed {
@@ -178,18 +184,8 @@ func (b *blend) edit(e Edit) error {
 	if t.is == nil {
 		return errors.Join(fmt.Errorf("%w: %q", ErrNotFound, e.Name), t.damaged)
 	}
-	old := *t.is
-	o := old
-	o.Attributes = maps.Clone(old.Attributes)
-	if err := e.Do(&o); err != nil {
-		return err
-	}
-	o.Digest, o.CRC, o.Size = old.Digest, old.CRC, old.Size
-	roundTimes(&o)
-	if !o.Modified.Equal(old.Modified) && !o.Modified.After(old.LastModified()) {
-		o.Modified = old.LastModified().Add(time.Microsecond)
-	}
-	if err := checkFields(o); err != nil {
+	o, err := e.of(*t.is)
+	if err != nil {
 		return err
 	}
 	to, body, from := t, t.body, t.from

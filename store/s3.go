@@ -181,6 +181,9 @@ func (s *s3) leave(client uint32) {
 // that wanted to be the first, or, in an engine over directories, to have one and to remove
 // it when it was empty.
 func mayRetry(err error) bool {
+	if err == errTaken {
+		return false
+	}
 	switch told := minio.ToErrorResponse(err); told.StatusCode {
 	case 0: // nothing of S3's
 		return true
@@ -201,6 +204,8 @@ func s3Error(err error) error {
 	}
 	code := minio.ToErrorResponse(err)
 	switch {
+	case err == errTaken:
+		return err
 	case code.Code == "NoSuchBucket", code.StatusCode == http.StatusForbidden, code.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	case code.StatusCode == http.StatusNotFound:
@@ -218,10 +223,17 @@ type address struct{ bucket, key string }
 
 // put stores body, of so many bytes and a SHA-256, from its start, and beside it what about
 // returns for an attempt, which are counted from 1: after the first, an earlier one may still
-// do its work. first: errTaken if there is something already.
+// do its work. first: errTaken if there is something already, be it of an earlier attempt.
 func (s *s3) put(at address, body io.ReaderAt, size int64, sum Digest, about func(try int) meta, first bool) error {
 	try := 0
 	return s.call(size, func(ctx context.Context, c *minio.Core) error {
+		if first && try > 0 { // most often it is done, and another attempt need not be under way
+			if _, err := c.StatObject(ctx, at.bucket, at.key, minio.StatObjectOptions{}); err == nil {
+				return errTaken
+			} else if minio.ToErrorResponse(err).StatusCode != http.StatusNotFound {
+				return err
+			}
+		}
 		try++
 		m := about(try)
 		opt := minio.PutObjectOptions{UserMetadata: m.user, ContentType: plainType(m.mediaType), DisableContentSha256: true}

@@ -82,7 +82,8 @@ func (o Object) LastModified() time.Time {
 type Change struct {
 	// Decide is called first, with what is true at that moment; nil: nothing to
 	// decide. It may add to Delete and Edit. Its error refuses the change, and is
-	// returned. It must not call the Store, and may be called more than once.
+	// returned. It must not call the Store, and may be called more than once: an error of
+	// now that is not ErrNotFound may mean just that, and is to be returned.
 	Decide func(now View, c *Change) error
 	Delete []string // names to remove for good; ErrNotFound if one is missing
 	Edit   []Edit
