@@ -208,12 +208,16 @@ func (c *bucketChange) put(e *named, at address, body io.ReaderAt, tail []byte) 
 			e.done = err == nil
 			return err
 		}
+		unanswered := errors.Is(err, errThere)
 		k, err := c.look(e.name)
+		if unanswered && k.put != e.is.put {
+			e.is.doubts = c.opt.Now().Add(lateTime)
+		}
 		switch {
 		case err != nil && !errors.Is(err, ErrNotFound):
 			return err
 		case err == nil && k.put == e.is.put:
-			e.done = true
+			e.done = true // by the one that is not answered, if there was no other
 			return c.doubt(e, at, k)
 		case err == nil && !e.replaces && !k.Expired(c.opt.Now()):
 			return fmt.Errorf("%w: %q", ErrExists, e.name)

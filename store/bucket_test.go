@@ -156,7 +156,7 @@ func TestBucketKeepsAwayAPutThatComesLate(t *testing.T) {
 	}
 	trash := func(b *Bucket) error { return move(b, rename{"a", "delete-a", b.opt.Now()}) }
 	drop := func(b *Bucket) error { return del(b, "a") }
-	const doneBefore = "done by a try before"
+	const doneBefore, overAnother = "done by a try before", "over another"
 	for name, test := range map[string]struct {
 		isNew bool
 		then  []func(*Bucket) error
@@ -164,6 +164,7 @@ func TestBucketKeepsAwayAPutThatComesLate(t *testing.T) {
 	}{
 		"moved":                {true, []func(*Bucket) error{trash}, []string{"delete-a"}},
 		doneBefore:             {true, []func(*Bucket) error{drop}, nil},
+		overAnother:            {false, []func(*Bucket) error{drop}, nil},
 		"deleted":              {true, []func(*Bucket) error{drop}, nil},
 		"put as may be":        {false, []func(*Bucket) error{drop}, nil},
 		"put again":            {true, []func(*Bucket) error{drop, putAgain, drop}, nil},
@@ -177,6 +178,9 @@ func TestBucketKeepsAwayAPutThatComesLate(t *testing.T) {
 			c, m := newClock(), newInMemory(t)
 			b := m.open(t, c, "n1")
 			defer b.Close()
+			if name == overAnother {
+				put(t, b, item("a", "older"))
+			}
 			var before, late *http.Request
 			m.Fault = func(w http.ResponseWriter, r *http.Request) bool {
 				if r.Method != "PUT" || late != nil {

@@ -37,6 +37,7 @@ var (
 	ErrRefused = errors.New("store: S3 refuses")
 
 	errTaken  = errors.New("key is taken") // of a put that is to be the first
+	errThere  = fmt.Errorf("%w, and an attempt is not answered", errTaken)
 	errNoCopy = errors.New("S3 has begun to copy and failed")
 )
 
@@ -181,7 +182,7 @@ func (s *s3) leave(client uint32) {
 // that wanted to be the first, or, in an engine over directories, to have one and to remove
 // it when it was empty.
 func mayRetry(err error) bool {
-	if err == errTaken {
+	if errors.Is(err, errTaken) {
 		return false
 	}
 	switch told := minio.ToErrorResponse(err); told.StatusCode {
@@ -204,7 +205,7 @@ func s3Error(err error) error {
 	}
 	code := minio.ToErrorResponse(err)
 	switch {
-	case err == errTaken:
+	case errors.Is(err, errTaken):
 		return err
 	case code.Code == "NoSuchBucket", code.StatusCode == http.StatusForbidden, code.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("%w: %w", ErrRefused, err)
@@ -223,13 +224,14 @@ type address struct{ bucket, key string }
 
 // put stores body, of so many bytes and a SHA-256, from its start, and beside it what about
 // returns for an attempt, which are counted from 1: after the first, an earlier one may still
-// do its work. first: errTaken if there is something already, be it of an earlier attempt.
+// do its work. first: errTaken if there is something already, be it of an earlier attempt; errThere where
+// one has not been answered.
 func (s *s3) put(at address, body io.ReaderAt, size int64, sum Digest, about func(try int) meta, first bool) error {
 	try := 0
 	return s.call(size, func(ctx context.Context, c *minio.Core) error {
 		if first && try > 0 { // most often it is done, and another attempt need not be under way
 			if _, err := c.StatObject(ctx, at.bucket, at.key, minio.StatObjectOptions{}); err == nil {
-				return errTaken
+				return errThere
 			} else if minio.ToErrorResponse(err).StatusCode != http.StatusNotFound {
 				return err
 			}
