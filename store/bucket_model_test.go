@@ -27,7 +27,7 @@ import (
 // TestBucketModel has two servers do random changes over one S3 whose answers get lost, come
 // late or not at all, and compares what both read with a map after each step.
 // TINTYPE_BUCKET_MODEL is the number of rounds, TINTYPE_MODEL_SEED the first of their seeds.
-// Nothing waits in earnest, neither for a call that hangs.
+// Nothing waits in earnest, not even for a call that hangs.
 func TestBucketModel(t *testing.T) {
 	seed := uint64(number("TINTYPE_MODEL_SEED", 1))
 	for i := range number("TINTYPE_BUCKET_MODEL", 12) {

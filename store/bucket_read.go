@@ -321,7 +321,8 @@ func (r *remote) endsEarly() error {
 	if err != nil {
 		return err
 	}
-	if now, err := parseKept(r.Name, m); err == nil && now.put != r.put {
+	now, err := parseKept(r.Name, m)
+	if errors.Is(err, ErrNotFound) || err == nil && now.put != r.put {
 		return errReplaced
 	}
 	return fmt.Errorf("%w: %v ends early", ErrDamaged, r.Digest)

@@ -229,7 +229,7 @@ type address struct{ bucket, key string }
 func (s *s3) put(at address, body io.ReaderAt, size int64, sum Digest, about func(try int) meta, first bool) error {
 	try := 0
 	return s.call(size, func(ctx context.Context, c *minio.Core) error {
-		if first && try > 0 { // most often it is done, and another attempt need not be under way
+		if first && try > 0 { // most often it is done, and one attempt less may come late
 			if _, err := c.StatObject(ctx, at.bucket, at.key, minio.StatObjectOptions{}); err == nil {
 				return errThere
 			} else if minio.ToErrorResponse(err).StatusCode != http.StatusNotFound {
